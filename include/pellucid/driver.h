@@ -1,0 +1,84 @@
+/* driver.h - the one loop of all programs: read, hand over an image with its companions, emit,
+ * end line; options, errors, history, progress and threads.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * A program is one struct.  Push, emit, drain: `image` is called for each image of the input with
+ * its companions, and may emit none, one or many bundles; `drain` is called before each end line.
+ * A source has `source` in place of `image`; a sink has PEL_SINK and writes no stream unless it
+ * emits.  What a program does not change it passes on by emitting the bundle that it got.
+ */
+#ifndef PELLUCID_DRIVER_H
+#define PELLUCID_DRIVER_H
+
+#include <pellucid/base.h>
+#include <pellucid/frame.h>
+#include <pellucid/options.h>
+#include <pellucid/pool.h>
+#include <pellucid/stream.h>
+
+PEL_BEGIN_DECLS
+
+typedef struct pel_run pel_run;
+
+enum {
+    PEL_SOURCE = 1,  /* reads no stream from stdin */
+    PEL_SINK = 2,    /* writes no stream to stdout (until pel_run_output opens one) */
+    PEL_SEEDED = 4,  /* has --seed */
+};
+
+typedef struct {
+    const char *name;          /* "pel-rl" */
+    const char *summary;       /* one line, lower case: "Richardson-Lucy deconvolution" */
+    const char *operands;      /* usage text of the operands: "FILE..."; NULL: takes none */
+    const char *details;       /* further lines of --help (ends in a newline), or NULL */
+    const pel_option *options; /* the program's own; NULL: none */
+    size_t settings_size;      /* bytes of the struct that `options` point into */
+    size_t state_size;         /* bytes of zeroed state, for pel_run_state */
+    unsigned flags;
+    pel_status (*start)(pel_run *run);  /* after parsing, before reading; may be NULL */
+    pel_status (*source)(pel_run *run); /* sources: emits everything */
+    pel_status (*frame)(pel_run *run, pel_frame *frame); /* each frame as it comes; may be NULL */
+    pel_status (*image)(pel_run *run, const pel_bundle *bundle); /* NULL: pass on */
+    pel_status (*drain)(pel_run *run);  /* before each end line; may be NULL */
+    void (*stop)(pel_run *run);         /* always, at the end, after start was called; may be NULL */
+} pel_program;
+
+/* The whole program; returns the exit status (0, 1 data or I/O or numerical failure, 2 usage). */
+int pel_main(const pel_program *program, int argc, char **argv);
+
+/* In a program: */
+void *pel_run_settings(const pel_run *run);            /* the parsed options */
+void *pel_run_state(const pel_run *run);
+size_t pel_run_operands(const pel_run *run, char ***operands);
+const pel_context *pel_run_context(const pel_run *run); /* pool, error, memory, progress */
+pel_error *pel_run_error(const pel_run *run);
+uint64_t pel_run_seed(const pel_run *run);
+uint64_t pel_run_index(const pel_run *run);             /* images read before this one, all streams */
+bool pel_run_verbose(const pel_run *run);
+bool pel_run_quiet(const pel_run *run);
+size_t pel_run_memory(const pel_run *run);              /* cap in bytes, never 0 */
+/* Frames to come, for the progress line; 0 when not known. */
+void pel_run_expect(pel_run *run, uint64_t images);
+
+/* Writes a bundle to stdout's stream.  Keeps its own references. */
+pel_status pel_emit(pel_run *run, const pel_bundle *bundle);
+/* Writes the end line of a stream now (sources that relay several streams; the last one is written
+ * by the driver). */
+pel_status pel_emit_end(pel_run *run);
+/* A sink that passes the stream on after all (pel-score -o) calls this in `start`. */
+void pel_run_output(pel_run *run);
+
+/* A line on stderr, "pel-NAME: text", under the lock that progress lines respect: a warning (not
+ * with --quiet), or a note (only with --verbose). */
+void pel_warn(pel_run *run, const char *format, ...) PEL_PRINTF(2, 3);
+void pel_note(pel_run *run, const char *format, ...) PEL_PRINTF(2, 3);
+
+/* Reads all frames of a stream from descriptor `fd` until it ends, calling `each` (which takes its
+ * own references): how pel-read and -k take in other streams. */
+pel_status pel_stream_each(int fd, size_t memory_cap,
+                           pel_status (*each)(void *arg, pel_frame *frame), void *arg,
+                           pel_error *error);
+
+PEL_END_DECLS
+#endif

@@ -1,0 +1,66 @@
+/* io.h - picture files to frames and back (libpellucid-io).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Files are hostile: every size is checked before memory is taken, truncation and a decoder's
+ * warnings are errors.  The type is told by content when reading, by extension when writing.
+ */
+#ifndef PELLUCID_IO_H
+#define PELLUCID_IO_H
+
+#include <pellucid/base.h>
+#include <pellucid/frame.h>
+
+PEL_BEGIN_DECLS
+
+typedef struct {
+    const char *role;   /* of the frames: "image", "psf", ... */
+    bool volume;        /* pages or planes become one 3-D frame instead of a sequence */
+    bool linear;        /* undo the sRGB curve of integer pictures; sets transfer=linear */
+    bool no_checks;     /* FITS: take files whose checksums do not match */
+    size_t memory_cap;  /* bytes of samples that one frame may have; never 0 */
+    /* Each bundle (an image with its companions: meta, mask, sigma) as it is read; without an
+     * image it carries what stands alone.  A status that is not PEL_OK ends the reading. */
+    pel_status (*emit)(void *arg, const pel_bundle *bundle);
+    /* A thing worth saying that is no error: "float64 samples: 3 digits lost".  May be NULL. */
+    void (*say)(void *arg, const char *text);
+    void *arg;
+} pel_read_params;
+
+/* Reads the file `path` and emits its frames.  Keys set: name, source, white, black, px, and what
+ * the format knows. */
+pel_status pel_file_read(const char *path, const pel_read_params *params, pel_error *error);
+
+typedef enum { PEL_SAMPLE_AS_SOURCE, PEL_SAMPLE_U8, PEL_SAMPLE_U16, PEL_SAMPLE_F32 } pel_sample;
+
+typedef struct {
+    pel_sample sample;  /* AS_SOURCE: the frame's `source` key, else what the format does best */
+    int quality;        /* JPEG: 1 to 100 */
+    bool compress;      /* where the format can, without loss */
+    bool bare;          /* no metadata is written */
+    void (*say)(void *arg, const char *text);
+    void *arg;
+} pel_write_params;
+
+typedef struct {
+    size_t clipped;     /* samples that were outside the range of the file's type, or not finite */
+    size_t samples;
+} pel_write_report;
+
+/* Writes `count` frames (more than one only where the format holds sequences: TIFF pages, FITS
+ * cubes, y4m, PNM) with their companions as metadata to `path`, under a temporary name beside it
+ * that is renamed when it is whole and synced; nothing is left behind when it fails.  "-" as path
+ * with `format` ("png") given writes to stdout. */
+pel_status pel_file_write(const char *path, const char *format, const pel_bundle *bundles,
+                          size_t count, const pel_write_params *params, pel_write_report *report,
+                          pel_error *error);
+
+/* The format's name for a file name's extension ("tiff" for a.TIF), or NULL. */
+const char *pel_file_format(const char *path);
+/* True when the format holds more than one frame in a file. */
+bool pel_file_format_sequence(const char *format);
+/* Names of all formats, for help texts: one line. */
+extern const char pel_file_formats_help[];
+
+PEL_END_DECLS
+#endif

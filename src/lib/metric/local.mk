@@ -1,0 +1,2 @@
+pelinclude_HEADERS += include/pellucid/metric.h
+libpellucid_la_SOURCES +=

@@ -1,0 +1,2 @@
+pelinclude_HEADERS += include/pellucid/psf.h
+libpellucid_la_SOURCES +=

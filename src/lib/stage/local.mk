@@ -1,0 +1,2 @@
+pelinclude_HEADERS += include/pellucid/stage.h
+libpellucid_la_SOURCES +=

@@ -1,0 +1,3 @@
+# The programs: one file each.
+
+LDADD = libpellucid.la
