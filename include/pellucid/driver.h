@@ -25,6 +25,7 @@ enum {
     PEL_SOURCE = 1,  /* reads no stream from stdin */
     PEL_SINK = 2,    /* writes no stream to stdout (until pel_run_output opens one) */
     PEL_SEEDED = 4,  /* has --seed */
+    PEL_FILES = 8,   /* operands are names of files: the history leaves them out */
 };
 
 typedef struct {
@@ -73,6 +74,11 @@ void pel_run_output(pel_run *run);
  * with --quiet), or a note (only with --verbose). */
 void pel_warn(pel_run *run, const char *format, ...) PEL_PRINTF(2, 3);
 void pel_note(pel_run *run, const char *format, ...) PEL_PRINTF(2, 3);
+
+/* Reads the streams on descriptor `fd` as the driver reads stdin, handing over to the program's
+ * `frame` and `image`: how a source takes in a stream of its own.  With `relay_ends` each end line
+ * that comes is followed by `drain` and written on; else the streams run into one. */
+pel_status pel_run_read(pel_run *run, int fd, bool relay_ends);
 
 /* Reads all frames of a stream from descriptor `fd` until it ends, calling `each` (which takes its
  * own references): how pel-read and -k take in other streams. */

@@ -52,16 +52,19 @@ pel_status pel_options_defaults(const pel_option *table, void *settings, pel_err
 pel_status pel_option_set(const pel_option *option, const char *text, void *settings,
                           pel_error *error);
 
-/* Parses argv[1..argc-1] (GNU style: options and operands may be mixed, "--" ends options) against
- * the tables (a NULL-terminated list, each with its own settings block).  Operands are left, in
- * order, at the front of argv[1..]; *operands is their number.  A numeric operand like -3 must come
- * after "--".  May be called once a process at a time (getopt). */
+/* A table with the settings that it points into. */
 typedef struct {
     const pel_option *table;
     void *settings;
 } pel_option_block;
+
+/* Parses argv[1..argc-1] (GNU style: options and operands may be mixed, "--" ends options) against
+ * the tables.  Operands are left, in order, at the front of argv[1..]; *operands is their number.
+ * `seen` (may be NULL) is told each option in the order given, with its text (NULL for flags).  A
+ * numeric operand like -3 must come after "--".  One call at a time in a process (getopt). */
+typedef void (*pel_option_seen)(void *arg, const pel_option *option, const char *text);
 pel_status pel_options_parse(const pel_option_block *blocks, size_t count, int argc, char **argv,
-                             int *operands, pel_error *error);
+                             pel_option_seen seen, void *arg, int *operands, pel_error *error);
 
 /* Writes the options of the blocks as text for --help, as man(7) source for the manual page, or as
  * words for completion (one a line: the option, a tab, its choices). */

@@ -187,7 +187,7 @@ static pel_status bad_option(int code, char **argv, const flat *all, pel_error *
 }
 
 pel_status pel_options_parse(const pel_option_block *blocks, size_t count, int argc, char **argv,
-                             int *operands, pel_error *error)
+                             pel_option_seen seen, void *arg, int *operands, pel_error *error)
 {
     flat all;
     struct option longs[MOST_OPTIONS];
@@ -207,6 +207,8 @@ pel_status pel_options_parse(const pel_option_block *blocks, size_t count, int a
         pel_status status = pel_option_set(all.option[i], optarg, all.settings[i], error);
         if (status != PEL_OK)
             return status;
+        if (seen != NULL)
+            seen(arg, all.option[i], optarg);
     }
     *operands = argc - optind;
     memmove(argv + 1, argv + optind, (size_t)*operands * sizeof *argv);

@@ -1,2 +1,4 @@
 pelinclude_HEADERS += include/pellucid/frame.h include/pellucid/stream.h include/pellucid/driver.h
-libpellucid_la_SOURCES +=
+libpellucid_la_SOURCES += src/lib/frame/frame.c src/lib/frame/bundle.c src/lib/frame/header.c \
+  src/lib/frame/reader.c src/lib/frame/writer.c src/lib/frame/history.c src/lib/frame/messages.c \
+  src/lib/frame/driver.c src/lib/frame/frame-internal.h src/lib/frame/run.h
