@@ -20,8 +20,8 @@ static int check_count, check_failures;
         check_count++;                                                                             \
         if (!(condition)) {                                                                        \
             check_failures++;                                                                      \
-            printf("%s:%d: not true: %s ", __FILE__, __LINE__, #condition);                        \
-            printf("" __VA_ARGS__);                                                                \
+            printf("%s:%d: not true: %s", __FILE__, __LINE__, #condition);                        \
+            printf(" " __VA_ARGS__);                                                               \
             printf("\n");                                                                          \
         }                                                                                          \
     } while (0)
