@@ -1,12 +1,20 @@
 # Tests: `make check` runs all of TESTS.  unit/: a C program each, on tests/unit/check.h.
 
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; export top_srcdir top_builddir;
-EXTRA_DIST += tests/unit/check.h
-TESTS += $(check_PROGRAMS)
+EXTRA_DIST += tests/unit/check.h tests/lib.sh $(shell_tests)
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = bash
+TESTS += $(unit_tests) $(shell_tests)
+shell_tests =
+unit_tests =
+
+# A synthetic picture, for the tests of the programs.
+check_PROGRAMS += $(unit_tests) tests/scene
+tests_scene_SOURCES = tests/scene.c
 LDADD += -lm
 
-check_PROGRAMS += tests/unit/base
+unit_tests += tests/unit/base
 tests_unit_base_SOURCES = tests/unit/base.c
-check_PROGRAMS += tests/unit/stream
+unit_tests += tests/unit/stream
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_LDADD = $(LDADD) -lz
