@@ -18,3 +18,5 @@ tests_unit_base_SOURCES = tests/unit/base.c
 unit_tests += tests/unit/stream
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_LDADD = $(LDADD) -lz
+unit_tests += tests/unit/conv
+tests_unit_conv_SOURCES = tests/unit/conv.c

@@ -43,10 +43,13 @@ void pel_conv_free(pel_conv *conv);
 pel_conv_method pel_conv_method_used(const pel_conv *conv);
 
 /* Gets `n` finished samples of a result, which begin at (x, y, z): pointwise work that follows a
- * convolution is done while they are in the cache.  `worker` as in pel_job.  Called once for every
- * sample, from several threads at a time. */
-typedef void (*pel_conv_row)(void *arg, size_t worker, size_t x, size_t y, size_t z, size_t n,
+ * convolution is done while they are in the cache.  Called once for every sample, from several
+ * threads at a time.  `segment`, 0 to pel_conv_segments - 1, is the same for the same samples each
+ * time, and the calls of one segment come from one thread in order: sums that are kept by segment
+ * need no lock and do not depend on the number of threads. */
+typedef void (*pel_conv_row)(void *arg, size_t segment, size_t x, size_t y, size_t z, size_t n,
                              const float *row);
+size_t pel_conv_segments(const pel_conv *conv, bool adjoint);
 
 /* One channel through the map or its adjoint.  The result goes to `row`, or where that is NULL to
  * `to`.  `from` and `to` must not overlap. */

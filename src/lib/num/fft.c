@@ -1,0 +1,193 @@
+/* fft.c - FFTW's real transforms on our threads.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include <fftw3.h>
+
+#include <pellucid/fft.h>
+#include <pellucid/pool.h>
+
+#include "wisdom.h"
+
+struct pel_fft {
+    size_t w, h, d;
+    pel_pool *pool;
+    fftwf_plan forward, backward;
+};
+
+/* FFTW's planner has one state for the process. */
+static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
+
+/* FFTW asks for its threads through one callback of the process; the pool of the transform that
+ * this thread executes is found here. */
+static _Thread_local pel_pool *executing;
+
+typedef struct {
+    void *(*work)(char *);
+    char *data;
+    size_t stride;
+} loop;
+
+static void loop_piece(void *arg, size_t index, size_t worker)
+{
+    const loop *l = arg;
+    (void)worker;
+    l->work(l->data + index * l->stride);
+}
+
+static void spawn(void *(*work)(char *), char *data, size_t stride, int count, void *unused)
+{
+    loop l = {work, data, stride};
+    (void)unused;
+    pel_pool_run(executing, (size_t)count, loop_piece, &l);
+}
+
+static void start_fftw(void)
+{
+    fftwf_init_threads();
+    fftwf_threads_set_callback(spawn, NULL);
+}
+
+/* Called with the planner locked.  A measured plan may take as long as a few transforms: what it
+ * saves comes back within the work, and the next run finds it as wisdom. */
+static bool make_plans(pel_fft *fft, float *samples, pel_complex *spectrum, unsigned flags)
+{
+    int n[3] = {(int)fft->d, (int)fft->h, (int)fft->w};
+    int rank = fft->d > 1 ? 3 : 2;
+    fft->forward = fftwf_plan_dft_r2c(rank, n + 3 - rank, samples, spectrum, flags);
+    fft->backward = fftwf_plan_dft_c2r(rank, n + 3 - rank, spectrum, samples, flags);
+    return fft->forward != NULL && fft->backward != NULL;
+}
+
+static void drop_plans(pel_fft *fft)
+{
+    if (fft->forward != NULL)
+        fftwf_destroy_plan(fft->forward);
+    if (fft->backward != NULL)
+        fftwf_destroy_plan(fft->backward);
+    fft->forward = fft->backward = NULL;
+}
+
+static bool plan(const pel_context *ctx, pel_fft *fft)
+{
+    size_t count = fft->w * fft->h * fft->d;
+    /* Measuring overwrites the arrays: they are scratch. */
+    float *samples = pel_alloc_floats(count);
+    pel_complex *spectrum = pel_alloc(pel_fft_count(fft) * sizeof *spectrum);
+    bool done = false;
+    if (samples != NULL && spectrum != NULL) {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        pthread_once(&once, start_fftw);
+        pthread_mutex_lock(&planner);
+        executing = fft->pool;
+        fftwf_plan_with_nthreads((int)pel_pool_threads(fft->pool));
+        if (ctx->plan_estimate) {
+            done = make_plans(fft, samples, spectrum, FFTW_ESTIMATE);
+        } else {
+            pel_wisdom_load();
+            done = make_plans(fft, samples, spectrum, FFTW_MEASURE | FFTW_WISDOM_ONLY);
+            if (!done) {
+                drop_plans(fft);
+                fftwf_set_timelimit(0.02 + 25e-9 * (double)count);
+                done = make_plans(fft, samples, spectrum, FFTW_MEASURE);
+                fftwf_set_timelimit(FFTW_NO_TIMELIMIT);
+                if (done)
+                    pel_wisdom_save();
+            }
+        }
+        executing = NULL;
+        pthread_mutex_unlock(&planner);
+    }
+    pel_free(samples);
+    pel_free(spectrum);
+    return done;
+}
+
+pel_status pel_fft_new(const pel_context *ctx, size_t w, size_t h, size_t d, pel_fft **out)
+{
+    size_t bytes;
+    if (w == 0 || h == 0 || d == 0 || w > (1u << 28) || h > (1u << 28) || d > (1u << 28) ||
+        !pel_size_bytes(pel_size_make(w, h, d, 1), sizeof(float), &bytes))
+        return pel_error_set(ctx->error, PEL_ELIMIT, "a transform of %zux%zux%zu is too large", w,
+                             h, d);
+    pel_fft *fft = pel_alloc(sizeof *fft);
+    if (fft == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    *fft = (pel_fft){w, h, d, ctx->pool, NULL, NULL};
+    if (!plan(ctx, fft)) {
+        pel_fft_free(fft);
+        return pel_error_set(ctx->error, PEL_ENOMEM, "no memory for a transform of %zux%zux%zu", w,
+                             h, d);
+    }
+    *out = fft;
+    return PEL_OK;
+}
+
+void pel_fft_free(pel_fft *fft)
+{
+    if (fft == NULL)
+        return;
+    pthread_mutex_lock(&planner);
+    drop_plans(fft);
+    pthread_mutex_unlock(&planner);
+    pel_free(fft);
+}
+
+size_t pel_fft_count(const pel_fft *fft)
+{
+    return (fft->w / 2 + 1) * fft->h * fft->d;
+}
+
+void pel_fft_forward(const pel_fft *fft, const float *samples, pel_complex *spectrum)
+{
+    executing = fft->pool;
+    /* FFTW keeps the input of an out-of-place r2c transform; its interface lacks the const. */
+    fftwf_execute_dft_r2c(fft->forward, (float *)(uintptr_t)samples, spectrum);
+}
+
+void pel_fft_backward(const pel_fft *fft, pel_complex *spectrum, float *samples)
+{
+    executing = fft->pool;
+    fftwf_execute_dft_c2r(fft->backward, spectrum, samples);
+}
+
+size_t pel_fft_good_size(size_t n)
+{
+    if (n <= 1)
+        return 1;
+    for (size_t m = n + n % 2;; m += 2) {
+        size_t rest = m;
+        static const size_t primes[] = {2, 3, 5, 7};
+        for (size_t i = 0; i < 4; i++)
+            while (rest % primes[i] == 0)
+                rest /= primes[i];
+        if (rest == 1)
+            return m;
+    }
+}
+
+pel_status pel_fft_psf(const pel_context *ctx, const pel_fft *fft, const float *psf, pel_size size,
+                       pel_complex *spectrum)
+{
+    if (size.w > fft->w || size.h > fft->h || size.d > fft->d)
+        return pel_error_set(ctx->error, PEL_EINVAL,
+                             "a PSF of %zux%zux%zu does not fit a transform of %zux%zux%zu", size.w,
+                             size.h, size.d, fft->w, fft->h, fft->d);
+    float *grid = pel_calloc_floats(fft->w * fft->h * fft->d);
+    if (grid == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    for (size_t z = 0; z < size.d; z++)
+        for (size_t y = 0; y < size.h; y++)
+            for (size_t x = 0; x < size.w; x++) {
+                size_t gx = (x + fft->w - size.w / 2) % fft->w;
+                size_t gy = (y + fft->h - size.h / 2) % fft->h;
+                size_t gz = (z + fft->d - size.d / 2) % fft->d;
+                grid[(gz * fft->h + gy) * fft->w + gx] = psf[(z * size.h + y) * size.w + x];
+            }
+    pel_fft_forward(fft, grid, spectrum);
+    pel_free(grid);
+    return PEL_OK;
+}
