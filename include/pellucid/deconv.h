@@ -32,9 +32,12 @@ typedef struct {
 typedef enum {
     PEL_WIENER_LAPLACE,  /* |K|^2 + strength |L|^2 with the Laplacian L: the smoothness prior */
     PEL_WIENER_TIKHONOV, /* |K|^2 + strength */
-    PEL_WIENER_NSR,      /* |K|^2 + noise-to-signal power ratio of the data, as Wiener's textbook form */
 } pel_wiener_prior;
-typedef enum { PEL_RULE_DISCREPANCY, PEL_RULE_GCV } pel_strength_rule;
+typedef enum {
+    PEL_RULE_LIKELIHOOD,  /* the data are likeliest under a Gaussian prior of that scale */
+    PEL_RULE_GCV,         /* generalised cross-validation: needs no sigma */
+    PEL_RULE_DISCREPANCY, /* the residual has the size of the noise (Morozov): smoother */
+} pel_strength_rule;
 
 typedef struct {
     pel_wiener_prior prior;
@@ -45,8 +48,10 @@ typedef struct {
     double strength; /* what was used */
 } pel_wiener_report;
 
-/* `estimate` has problem->size.  Source: Gonzalez & Woods, Digital Image Processing, 5.8-5.9;
- * borders as wiener.c says. */
+/* `estimate` has problem->size.  With PEL_WIENER_TIKHONOV and a given strength this is the textbook
+ * Wiener filter with a constant noise-to-signal ratio (Gonzalez & Woods, Digital Image Processing,
+ * 5.8); PEL_WIENER_LAPLACE is their constrained least squares filter (5.9).  Borders and rules as
+ * wiener.c says. */
 pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
                       const pel_wiener_params *params, float *estimate, pel_wiener_report *report);
 

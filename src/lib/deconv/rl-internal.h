@@ -1,0 +1,48 @@
+/* rl-internal.h - state of a Richardson-Lucy run.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PELLUCID_RL_INTERNAL_H
+#define PELLUCID_RL_INTERNAL_H
+
+#include <pellucid/conv.h>
+
+#include "extended.h"
+
+/* Residual, in sigmas, at which `-n auto` stops. */
+#define PEL_RL_DISCREPANCY 1.0
+
+typedef struct {
+    double a, b;
+} rl_sums;
+
+struct rl_state;
+
+/* One channel; `full` arrays are on the extended domain. */
+typedef struct {
+    const struct rl_state *state;
+    pel_conv *conv;
+    const float *data, *mask, *sigma_map;
+    double background, weights;
+    float *x;           /* full: the estimate */
+    float *quotient;    /* data: w y / model */
+    float *over_weight; /* full: 1 / (H' w), 0 where nothing is known */
+    rl_sums *sums;      /* by segment of the convolution */
+    size_t segments;
+    float *previous, *predicted, *step; /* full: acceleration */
+    double product, square;             /* of this step and the last */
+    float alpha;
+    float *curvature;   /* full: div(grad x / |grad x|) */
+} rl_channel;
+
+typedef struct rl_state {
+    const pel_problem *p;
+    const pel_rl_params *params;
+    pel_extended e;
+    bool accelerate;
+    rl_channel *channels;
+} rl_state;
+
+/* div(grad x / |grad x|) by forward and backward differences, 2-D or 3-D (rl-tv.c). */
+void pel_rl_curvature(const pel_context *ctx, const pel_size *size, const float *x,
+                      float *curvature);
+
+#endif

@@ -1,0 +1,51 @@
+/* tv-internal.h - state and constants of the TV and hyper-Laplacian solver.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PELLUCID_TV_INTERNAL_H
+#define PELLUCID_TV_INTERNAL_H
+
+#include "grid.h"
+
+/* What differs between the priors.  The penalties: mu_data = data_ratio, mu_prior = prior_ratio *
+ * strength, so that the shrinkage of gradients has the fixed size 1 / prior_ratio. */
+typedef struct {
+    double power;       /* p of |grad x|^p */
+    double data_ratio, prior_ratio;
+    long iterations;    /* the default */
+    double first;       /* strength / sigma^2 before the rule knows anything */
+    double scale, low, high; /* the rule: scale / mean |grad x|, within [low, high] times sigma^2 */
+} tv_constants;
+const tv_constants *tv_constants_of(pel_tv_prior prior);
+
+/* The strength for noise of `sigma` when the mean gradient magnitude of the estimate is `mean`. */
+double tv_rule(const tv_constants *k, double sigma, double mean);
+#define TV_RULE_FROM 10
+#define TV_RULE_EVERY 10
+
+/* argmin_v  w |v|^p + 1/2 (v - t)^2 by a table over |t|. */
+typedef struct {
+    float *table;
+    float reach, per_unit; /* table covers 0 .. reach */
+    double weight, power;
+} tv_shrink;
+pel_status tv_shrink_plan(const pel_context *ctx, tv_shrink *shrink, double power, double weight);
+float tv_shrink_power(const tv_shrink *shrink, float t);
+
+typedef struct {
+    const pel_context *ctx;
+    const tv_constants *constants;
+    pel_grid grid;
+    int axes;
+    size_t rows, good;
+    float *tables[3];
+    pel_complex *transfer, *a, *b;
+    float *x, *blurred;            /* the estimate, and K x */
+    float *data, *weight;
+    float *u_dual, *target, *divergence;
+    float *v_dual[3], *v_target[3];
+    double *sums;                  /* of |v|, by row */
+    double strength;
+    float mu_data, mu_prior, threshold;
+    tv_shrink shrink;
+} tv_solver;
+
+#endif

@@ -1,0 +1,96 @@
+/* pel-wiener.c - Wiener deconvolution of the stream's images.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <pellucid/number.h>
+#include <pellucid/stage.h>
+
+typedef struct {
+    pel_solver_settings solver;
+    double strength;
+    int prior, rule;
+} settings;
+
+typedef struct {
+    pel_frame *psf; /* of -k */
+} state;
+
+#define AT(member) offsetof(settings, member)
+static const pel_option options[] = {
+    PEL_SOLVER_OPTIONS(settings, solver),
+    {"strength", 0, PEL_OPT_REAL_AUTO, AT(strength), 1e-30, 1e30, "auto", "X", NULL,
+     "weight of the prior against the data, as in |K|^2 + X |L|^2; auto: by --rule"},
+    {"prior", 0, PEL_OPT_CHOICE, AT(prior), 0, 0, "laplace", NULL, "laplace|tikhonov",
+     "laplace: smooth pictures; tikhonov: a constant noise-to-signal ratio, the textbook filter"},
+    {"rule", 0, PEL_OPT_CHOICE, AT(rule), 0, 0, "likelihood", NULL, "likelihood|gcv|discrepancy",
+     "how auto chooses the strength; gcv needs no noise level"},
+    {NULL}};
+
+static pel_status start(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    return s->solver.psf == NULL ? PEL_OK : pel_stage_psf(run, s->solver.psf, &st->psf);
+}
+
+static void stop(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    pel_frame_unref(st->psf);
+}
+
+static pel_status restore(pel_run *run, const pel_bundle *bundle, const pel_solver *solver)
+{
+    const settings *s = pel_run_settings(run);
+    pel_wiener_params params = {(pel_wiener_prior)s->prior, s->strength,
+                                (pel_strength_rule)s->rule};
+    pel_wiener_report report;
+    pel_frame *estimate;
+    pel_status status = pel_frame_like(bundle->image, "image", solver->problem.size, &estimate,
+                                       pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    status = pel_wiener(pel_run_context(run), &solver->problem, &params,
+                        pel_frame_floats(estimate), &report);
+    if (status != PEL_OK) {
+        pel_frame_unref(estimate);
+        return status;
+    }
+    char strength[32];
+    pel_number_format(report.strength, strength);
+    pel_note(run, "strength %s, sigma %.4g", strength, solver->problem.sigma);
+    const char *keys[] = {"strength", strength, NULL};
+    return pel_solver_emit(run, bundle, &s->solver, solver, estimate, keys);
+}
+
+static pel_status image(pel_run *run, const pel_bundle *bundle)
+{
+    const settings *s = pel_run_settings(run);
+    const state *st = pel_run_state(run);
+    pel_solver solver;
+    pel_status status = pel_solver_open(run, bundle, &s->solver, st->psf, &solver);
+    if (status != PEL_OK)
+        return status;
+    status = restore(run, bundle, &solver);
+    pel_solver_close(&solver);
+    return status;
+}
+
+static const pel_program program = {
+    .name = "pel-wiener",
+    .summary = "Wiener deconvolution",
+    .details = "Reads a stream, replaces each image by its estimate, and passes the measurement on "
+               "as data.\nExample: pel-read blurred.tif | pel-wiener -k gauss:2 | pel-write "
+               "sharp.tif\n",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .state_size = sizeof(state),
+    .start = start,
+    .image = image,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return pel_main(&program, argc, argv);
+}
