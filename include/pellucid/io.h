@@ -47,13 +47,18 @@ typedef struct {
     size_t samples;
 } pel_write_report;
 
-/* Writes `count` frames (more than one only where the format holds sequences: TIFF pages, FITS
- * cubes, y4m, PNM) with their companions as metadata to `path`, under a temporary name beside it
- * that is renamed when it is whole and synced; nothing is left behind when it fails.  "-" as path
- * with `format` ("png") given writes to stdout. */
-pel_status pel_file_write(const char *path, const char *format, const pel_bundle *bundles,
-                          size_t count, const pel_write_params *params, pel_write_report *report,
-                          pel_error *error);
+/* A file that is being written under a temporary name beside its own.  create, append for each
+ * frame (more than one only where pel_file_format_sequence says so), finish (closed and synced), then
+ * publish (renamed: there it is) - or free at any time before, which leaves nothing behind.  With
+ * path "-" and a format the bytes go to stdout when the file is published. */
+typedef struct pel_file_writer pel_file_writer;
+pel_status pel_file_create(const char *path, const char *format, const pel_write_params *params,
+                           pel_file_writer **writer, pel_error *error);
+/* Writes bundle->image with its companions as metadata. */
+pel_status pel_file_append(pel_file_writer *writer, const pel_bundle *bundle, pel_error *error);
+pel_status pel_file_finish(pel_file_writer *writer, pel_write_report *report, pel_error *error);
+pel_status pel_file_publish(pel_file_writer *writer, pel_error *error);
+void pel_file_writer_free(pel_file_writer *writer);
 
 /* The format's name for a file name's extension ("tiff" for a.TIF), or NULL. */
 const char *pel_file_format(const char *path);

@@ -11,13 +11,13 @@ typedef struct {
     double power;       /* p of |grad x|^p */
     double data_ratio, prior_ratio;
     long iterations;    /* the default */
-    double first;       /* strength / sigma^2 before the rule knows anything */
-    double scale, low, high; /* the rule: scale / mean |grad x|, within [low, high] times sigma^2 */
+    double scale, low, high; /* the rule of tv-prior.c; low and high bound strength / sigma^2 */
 } tv_constants;
 const tv_constants *tv_constants_of(pel_tv_prior prior);
 
 /* The strength for noise of `sigma` when the mean gradient magnitude of the estimate is `mean`. */
 double tv_rule(const tv_constants *k, double sigma, double mean);
+#define TV_FIRST_MEAN (getenv("TVF") ? atof(getenv("TVF")) : 0.008) /* of a photograph, before an estimate tells */
 #define TV_RULE_FROM 10
 #define TV_RULE_EVERY 10
 

@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <pellucid/pool.h>
@@ -286,7 +287,7 @@ static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv
     if (status == PEL_OK)
         status = load(s, p, c);
     if (status == PEL_OK)
-        status = set_strength(s, automatic ? s->constants->first * p->sigma * p->sigma : *strength);
+        status = set_strength(s, automatic ? tv_rule(s->constants, p->sigma, TV_FIRST_MEAN) : *strength);
     for (long k = 0; k < iterations && status == PEL_OK; k++) {
         iterate(s);
         /* The rule: sum |grad x| of the estimate tells the prior's scale; see tv-internal.h. */
