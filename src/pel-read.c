@@ -1,0 +1,382 @@
+/* pel-read.c - picture files to a stream of frames, with the companions that other files hold.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <pellucid/driver.h>
+#include <pellucid/io.h>
+#include <pellucid/psf.h>
+
+typedef struct {
+    bool volume, linear, no_checks;
+    const char *role, *truth;
+} settings;
+
+typedef struct {
+    pel_bundle held;       /* companions from files of their own, for the images that follow */
+    const char *file;      /* that is being read */
+    const char *name;      /* that its frames get in place of its path, or NULL */
+    const char *companion; /* the role that a companion's file is read for, or NULL */
+    pel_frame *found;      /* that companion */
+    uint64_t images;
+    uint64_t expected;     /* 0: not known */
+    bool unused;           /* a companion that no image has followed yet */
+} state;
+
+#define AT(member) offsetof(settings, member)
+static const pel_option options[] = {
+    {"volume", 0, PEL_OPT_FLAG, AT(volume), 0, 0, NULL, NULL, NULL,
+     "the pages or planes of a file are one volume, not a sequence of pictures"},
+    {"linear", 0, PEL_OPT_FLAG, AT(linear), 0, 0, NULL, NULL, NULL,
+     "undo the sRGB curve of pictures of integers, so that samples are proportional to light; "
+     "pel-write redoes it"},
+    {"truth", 0, PEL_OPT_TEXT, AT(truth), 0, 0, NULL, "FOLDER", NULL,
+     "the true picture of each file is the file of the same base name in this folder"},
+    {"role", 0, PEL_OPT_TEXT, AT(role), 0, 0, "image", "ROLE", NULL,
+     "what files without a role in front are: image, psf, mask, sigma, truth, reference"},
+    {"no-checks", 0, PEL_OPT_FLAG, AT(no_checks), 0, 0, NULL, NULL, NULL,
+     "read FITS files although their checksums do not match"},
+    {NULL}};
+
+static const char *const companion_roles[] = {"truth", "psf",         "mask", "sigma",
+                                              "data",  "uncertainty", "reference"};
+#define COMPANION_ROLES (sizeof companion_roles / sizeof companion_roles[0])
+
+static bool companion_role(const char *text, size_t length, const char **role)
+{
+    for (size_t i = 0; i < COMPANION_ROLES; i++)
+        if (strlen(companion_roles[i]) == length && strncmp(text, companion_roles[i], length) == 0) {
+            *role = companion_roles[i];
+            return true;
+        }
+    return false;
+}
+
+/* Splits "psf:k.tif"; a file that is really called so is given as "./psf:k.tif". */
+static const char *split(const settings *s, const char *operand, const char **role)
+{
+    const char *colon = strchr(operand, ':');
+    if (colon != NULL && companion_role(operand, (size_t)(colon - operand), role))
+        return colon + 1;
+    *role = s->role;
+    return operand;
+}
+
+static void say(void *arg, const char *text)
+{
+    const state *st = pel_run_state(arg);
+    pel_warn(arg, "%s: %s", st->file, text);
+}
+
+/* ---- Companions */
+
+/* A kernel or mask saved as a grey RGB picture is one channel. */
+static pel_status reduce_channels(pel_run *run, pel_frame **frame)
+{
+    const pel_size size = (*frame)->size;
+    size_t plane = pel_size_plane(size);
+    const float *v = pel_frame_floats(*frame);
+    for (size_t c = 1; c < size.c; c++)
+        if (memcmp(v, v + c * plane, plane * sizeof *v) != 0)
+            return PEL_OK;
+    if (size.c == 1)
+        return PEL_OK;
+    pel_frame *one;
+    pel_status status = pel_frame_like(*frame, (*frame)->role, pel_size_make(size.w, size.h, size.d, 1),
+                                       &one, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    memcpy(pel_frame_floats(one), v, plane * sizeof *v);
+    pel_frame_unref(*frame);
+    *frame = one;
+    return PEL_OK;
+}
+
+/* Samples of these are no light: neither full scale nor transfer curve mean anything. */
+static pel_status prepare_companion(pel_run *run, pel_frame **frame)
+{
+    const char *role = (*frame)->role;
+    bool psf = strcmp(role, "psf") == 0;
+    if (!psf && strcmp(role, "mask") != 0 && strcmp(role, "sigma") != 0)
+        return PEL_OK;
+    pel_frame *own;
+    pel_status status =
+        pel_frame_like(*frame, role, (*frame)->size, &own, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    memcpy(pel_frame_floats(own), pel_frame_floats(*frame), own->bytes);
+    pel_frame_unref(*frame);
+    *frame = own;
+    static const char *const of_light[] = {"white", "black", "transfer"};
+    for (size_t i = 0; i < 3 && status == PEL_OK; i++)
+        status = pel_frame_set(own, of_light[i], NULL, pel_run_error(run));
+    if (status == PEL_OK)
+        status = reduce_channels(run, frame);
+    if (status == PEL_OK && psf) {
+        status = pel_psf_normalise(pel_frame_floats(*frame), (*frame)->size, pel_run_error(run));
+        if (status != PEL_OK)
+            pel_error_prefix(pel_run_error(run), "%s", ((const state *)pel_run_state(run))->file);
+    }
+    return status;
+}
+
+/* The frame of a companion's file: the companion itself (a .pel file may hold it), or a picture. */
+static pel_status take_companion(pel_run *run, const pel_bundle *bundle)
+{
+    state *st = pel_run_state(run);
+    pel_frame *from = pel_bundle_find(bundle, st->companion, NULL), *frame;
+    if (from == NULL)
+        from = bundle->image;
+    if (from == NULL)
+        return PEL_OK;
+    if (st->found != NULL)
+        return pel_error_set(pel_run_error(run), PEL_EFORMAT,
+                             "more than one frame: a file for the role %s holds one (or a volume: "
+                             "--volume)", st->companion);
+    pel_status status = pel_frame_copy(from, st->companion, &frame, pel_run_error(run));
+    if (status == PEL_OK)
+        st->found = frame;
+    return status;
+}
+
+static pel_status read_file(pel_run *run, const char *file, const char *name, const char *role);
+
+static pel_status read_companion(pel_run *run, const char *file, const char *role)
+{
+    state *st = pel_run_state(run);
+    const char *outer_file = st->file, *outer_name = st->name;
+    st->companion = role;
+    st->found = NULL;
+    pel_status status = read_file(run, file, NULL, role);
+    if (status == PEL_OK && st->found == NULL)
+        status = pel_error_set(pel_run_error(run), PEL_EFORMAT, "%s: there is no %s in it", file, role);
+    if (status == PEL_OK)
+        status = prepare_companion(run, &st->found);
+    if (status == PEL_OK)
+        status = pel_bundle_put(&st->held, st->found, pel_run_error(run));
+    pel_frame_unref(st->found);
+    st->found = NULL;
+    st->companion = NULL;
+    st->file = outer_file;
+    st->name = outer_name;
+    st->unused = true;
+    return status;
+}
+
+/* The file in `folder` with the base name of `file`: that very name, or another picture type. */
+static pel_status find_truth(pel_run *run, const char *folder, const char *file, char *path, size_t room)
+{
+    const char *slash = strrchr(file, '/'), *base = slash != NULL ? slash + 1 : file;
+    const char *dot = strrchr(base, '.');
+    size_t stem = dot != NULL ? (size_t)(dot - base) : strlen(base);
+    snprintf(path, room, "%s/%s", folder, base);
+    if (access(path, F_OK) == 0)
+        return PEL_OK;
+    DIR *list = opendir(folder);
+    if (list == NULL)
+        return pel_error_set(pel_run_error(run), PEL_EIO, "%s: %s", folder, strerror(errno));
+    size_t matches = 0;
+    for (const struct dirent *e = readdir(list); e != NULL; e = readdir(list))
+        if (strncmp(e->d_name, base, stem) == 0 && strrchr(e->d_name, '.') == e->d_name + stem &&
+            pel_file_format(e->d_name) != NULL) {
+            snprintf(path, room, "%s/%s", folder, e->d_name);
+            matches++;
+        }
+    closedir(list);
+    if (matches == 1)
+        return PEL_OK;
+    return pel_error_set(pel_run_error(run), PEL_EIO, "%s: %s file called %.*s.* in %s", file,
+                         matches == 0 ? "no" : "more than one", (int)stem, base, folder);
+}
+
+/* ---- Images */
+
+static pel_status set_keys(pel_run *run, pel_frame *image)
+{
+    state *st = pel_run_state(run);
+    char number[24];
+    snprintf(number, sizeof number, "%llu", (unsigned long long)st->images);
+    pel_status status = pel_frame_set(image, "frame", number, pel_run_error(run));
+    if (status == PEL_OK && st->name != NULL && pel_frame_key(image, "name") != NULL)
+        status = pel_frame_set(image, "name", st->name, pel_run_error(run));
+    snprintf(number, sizeof number, "%llu", (unsigned long long)st->expected);
+    if (status == PEL_OK && st->expected > 0)
+        status = pel_frame_set(image, "of", number, pel_run_error(run));
+    return status;
+}
+
+/* What stands on the command line comes before what the file says of itself. */
+static pel_status take_image(pel_run *run, const pel_bundle *bundle)
+{
+    state *st = pel_run_state(run);
+    pel_bundle out;
+    pel_status status = pel_bundle_copy(&out, bundle, pel_run_error(run));
+    for (size_t i = 0; i < st->held.count && status == PEL_OK; i++)
+        status = pel_bundle_put(&out, st->held.companions[i], pel_run_error(run));
+    if (status == PEL_OK && bundle->image != NULL) {
+        pel_frame *image;
+        status = pel_frame_copy(bundle->image, NULL, &image, pel_run_error(run));
+        if (status == PEL_OK) {
+            status = set_keys(run, image);
+            pel_bundle_set_image(&out, image);
+            pel_frame_unref(image);
+        }
+    }
+    if (status == PEL_OK)
+        status = pel_emit(run, &out);
+    pel_bundle_clear(&out);
+    if (bundle->image != NULL) {
+        pel_bundle_next(&st->held);
+        st->images++;
+        st->unused = false;
+    }
+    return status;
+}
+
+static pel_status emit(void *arg, const pel_bundle *bundle)
+{
+    pel_run *run = arg;
+    const state *st = pel_run_state(run);
+    if (st->companion != NULL)
+        return take_companion(run, bundle);
+    return take_image(run, bundle);
+}
+
+static pel_status read_file(pel_run *run, const char *file, const char *name, const char *role)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    st->file = name != NULL ? name : file;
+    st->name = name;
+    bool light = strcmp(role, "psf") != 0 && strcmp(role, "mask") != 0 && strcmp(role, "sigma") != 0;
+    pel_read_params params = {.role = role,
+                              .volume = s->volume,
+                              .linear = s->linear && light,
+                              .no_checks = s->no_checks,
+                              .memory_cap = pel_run_memory(run),
+                              .emit = emit,
+                              .say = say,
+                              .arg = run};
+    return pel_file_read(file, &params, pel_run_error(run));
+}
+
+/* Picture files are read with seeking: what comes on stdin goes through a file of ours. */
+static pel_status read_stdin(pel_run *run)
+{
+    const char *folder = getenv("TMPDIR");
+    char path[4096], bytes[65536];
+    snprintf(path, sizeof path, "%s/pellucid-XXXXXX", folder != NULL ? folder : "/tmp");
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return pel_error_set(pel_run_error(run), PEL_EIO, "cannot write %s: %s", path, strerror(errno));
+    FILE *to = fdopen(fd, "wb");
+    size_t n;
+    while (to != NULL && (n = fread(bytes, 1, sizeof bytes, stdin)) > 0 &&
+           fwrite(bytes, 1, n, to) == n)
+        continue;
+    bool good = to != NULL && !ferror(stdin) && !ferror(to);
+    if (to != NULL)
+        good = fclose(to) == 0 && good;
+    else
+        close(fd);
+    pel_status status = good ? read_file(run, path, "stdin", "image")
+                             : pel_error_set(pel_run_error(run), PEL_EIO, "stdin: %s", strerror(errno));
+    (void)unlink(path);
+    return status;
+}
+
+static pel_status read_operand(pel_run *run, const char *operand)
+{
+    const settings *s = pel_run_settings(run);
+    const char *role, *file = split(s, operand, &role);
+    if (strcmp(role, "image") != 0)
+        return read_companion(run, file, role);
+    if (s->truth != NULL) {
+        char path[4096];
+        pel_status status = find_truth(run, s->truth, file, path, sizeof path);
+        if (status == PEL_OK)
+            status = read_companion(run, path, "truth");
+        if (status != PEL_OK)
+            return status;
+    }
+    return strcmp(file, "-") == 0 ? read_stdin(run) : read_file(run, file, NULL, "image");
+}
+
+/* The number of images, where each file holds one. */
+static uint64_t count_images(const settings *s, char **operands, size_t count)
+{
+    uint64_t images = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *role, *file = split(s, operands[i], &role), *format;
+        if (strcmp(role, "image") != 0)
+            continue;
+        format = pel_file_format(file);
+        if (format == NULL || pel_file_format_sequence(format))
+            return 0;
+        images++;
+    }
+    return images;
+}
+
+static pel_status source(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    char **operands;
+    size_t count = pel_run_operands(run, &operands);
+    const char *role;
+    if (count == 0)
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "no FILE given (see --help)");
+    if (strcmp(s->role, "image") != 0 && !companion_role(s->role, strlen(s->role), &role))
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "--role '%s': no role that a file can have (see --help)", s->role);
+    st->expected = count_images(s, operands, count);
+    pel_run_expect(run, st->expected);
+    for (size_t i = 0; i < count; i++) {
+        pel_status status = read_operand(run, operands[i]);
+        if (status != PEL_OK)
+            return status;
+    }
+    if (!st->unused)
+        return PEL_OK;
+    if (st->images > 0)
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "a companion comes after the last picture: it must stand before the "
+                             "pictures that it belongs to");
+    return pel_emit(run, &st->held);
+}
+
+static void stop(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    pel_bundle_clear(&st->held);
+    pel_frame_unref(st->found);
+}
+
+static const pel_program program = {
+    .name = "pel-read",
+    .summary = "read picture files into a stream",
+    .operands = "[ROLE:]FILE...",
+    .details = "Reads TIFF, PNG, JPEG, PNM/PFM/PAM, FITS, y4m, .pel streams and text matrices; the\n"
+               "type is told by content. ROLE is psf, mask, sigma, truth or reference: such a file\n"
+               "is a companion of the pictures after it. - reads a picture from stdin.\n"
+               "Example: pel-read psf:k.tif night.tif | pel-rl | pel-write sharp.tif\n",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .state_size = sizeof(state),
+    .flags = PEL_SOURCE | PEL_FILES,
+    .source = source,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return pel_main(&program, argc, argv);
+}
