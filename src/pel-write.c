@@ -242,13 +242,10 @@ static pel_status take_frame(pel_run *run, pel_frame *frame)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
-    if (strcmp(frame->role, "image") == 0 || strcmp(frame->role, "meta") == 0 || frame->bytes == 0) {
-        if (strcmp(s->role, "image") != 0 || frame->bytes == 0 || strcmp(frame->role, "meta") == 0)
-            return PEL_OK;
-    } else {
-        snprintf(st->seen, sizeof st->seen, "%s", frame->role);
-    }
-    if (strcmp(s->role, "image") == 0 || strcmp(frame->role, s->role) != 0)
+    if (strcmp(frame->role, "image") == 0 || strcmp(frame->role, "meta") == 0 || frame->bytes == 0)
+        return PEL_OK;
+    snprintf(st->seen, sizeof st->seen, "%s", frame->role);
+    if (strcmp(frame->role, s->role) != 0)
         return PEL_OK;
     pel_bundle bundle = {NULL, NULL, 0};
     pel_status status = pel_frame_copy(frame, NULL, &bundle.image, pel_run_error(run));

@@ -41,7 +41,7 @@ const char *pel_file_format(const char *path)
                 return formats[i]->name;
             e += length + (e[length] == ' ');
         }
-    return find_format(path) != NULL ? path : NULL;
+    return NULL;
 }
 
 bool pel_file_format_sequence(const char *format)
@@ -91,6 +91,7 @@ pel_status pel_file_read(const char *path, const pel_read_params *params, pel_er
 
 struct pel_file_writer {
     char *path, *temporary; /* path NULL: stdout */
+    bool in_place;          /* a device or a pipe: bytes go into it, no name is replaced */
     const pel_format *format;
     pel_write_params params;
     io_sink sink;
@@ -102,11 +103,12 @@ struct pel_file_writer {
 static pel_status make_temporary(pel_file_writer *w, pel_error *error)
 {
     const char *folder = getenv("TMPDIR");
-    size_t room = (w->path != NULL ? strlen(w->path) : strlen(folder != NULL ? folder : "/tmp")) + 32;
+    bool beside = w->path != NULL && !w->in_place;
+    size_t room = (beside ? strlen(w->path) : strlen(folder != NULL ? folder : "/tmp")) + 32;
     w->temporary = malloc(room);
     if (w->temporary == NULL)
         return pel_error_set(error, PEL_ENOMEM, "out of memory");
-    if (w->path != NULL) {
+    if (beside) {
         const char *slash = strrchr(w->path, '/');
         int n = slash != NULL ? (int)(slash - w->path + 1) : 0;
         snprintf(w->temporary, room, "%.*s.pellucid-XXXXXX", n, w->path);
@@ -124,10 +126,23 @@ static pel_status make_temporary(pel_file_writer *w, pel_error *error)
     struct stat old;
     mode_t mask = umask(0);
     umask(mask);
-    mode_t mode = w->path != NULL && stat(w->path, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask;
+    mode_t mode = beside && stat(w->path, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask;
     (void)fchmod(fd, mode);
     close(fd);
     return PEL_OK;
+}
+
+/* A link stays a link: what it points to is replaced.  A device is never replaced by a file. */
+static pel_status set_path(pel_file_writer *w, const char *path, pel_error *error)
+{
+    struct stat st;
+    if (strcmp(path, "-") == 0)
+        return PEL_OK;
+    bool exists = stat(path, &st) == 0;
+    w->in_place = exists && !S_ISREG(st.st_mode);
+    w->path = exists && !w->in_place ? realpath(path, NULL) : strdup(path);
+    return w->path != NULL ? PEL_OK
+                           : pel_error_set(error, PEL_EIO, "%s: %s", path, strerror(errno));
 }
 
 pel_status pel_file_create(const char *path, const char *format, const pel_write_params *params,
@@ -145,8 +160,9 @@ pel_status pel_file_create(const char *path, const char *format, const pel_write
         return pel_error_set(error, PEL_ENOMEM, "out of memory");
     w->format = f;
     w->params = *params;
-    w->path = strcmp(path, "-") == 0 ? NULL : strdup(path);
-    pel_status status = make_temporary(w, error);
+    pel_status status = set_path(w, path, error);
+    if (status == PEL_OK)
+        status = make_temporary(w, error);
     if (status != PEL_OK) {
         pel_file_writer_free(w);
         return status;
@@ -171,6 +187,9 @@ pel_status pel_file_append(pel_file_writer *w, const pel_bundle *bundle, pel_err
 pel_status pel_file_finish(pel_file_writer *w, pel_write_report *report, pel_error *error)
 {
     w->sink.error = error;
+    if (w->sink.state == NULL)
+        return pel_error_set(error, PEL_EINVAL, "no frame was written to %s",
+                             w->path != NULL ? w->path : "stdout");
     pel_status status = w->format->finish(&w->sink);
     w->format->discard(&w->sink);
     w->sink.state = NULL;
@@ -189,7 +208,7 @@ pel_status pel_file_finish(pel_file_writer *w, pel_write_report *report, pel_err
                                   w->path != NULL ? w->path : "a temporary file", strerror(cause));
 }
 
-static pel_status to_stdout(pel_file_writer *w, pel_error *error)
+static pel_status copy_to(pel_file_writer *w, int fd, pel_error *error)
 {
     char bytes[65536];
     FILE *from = fopen(w->temporary, "rbe");
@@ -197,7 +216,7 @@ static pel_status to_stdout(pel_file_writer *w, pel_error *error)
     bool good = from != NULL;
     while (good && (n = fread(bytes, 1, sizeof bytes, from)) > 0)
         for (size_t done = 0; good && done < n;) {
-            ssize_t k = write(STDOUT_FILENO, bytes + done, n - done);
+            ssize_t k = write(fd, bytes + done, n - done);
             good = k > 0 || (k < 0 && errno == EINTR);
             done += k > 0 ? (size_t)k : 0;
         }
@@ -214,10 +233,17 @@ static pel_status to_stdout(pel_file_writer *w, pel_error *error)
 pel_status pel_file_publish(pel_file_writer *w, pel_error *error)
 {
     pel_status status = PEL_OK;
-    if (w->path == NULL)
-        status = to_stdout(w, error);
-    else if (rename(w->temporary, w->path) != 0)
+    if (w->path == NULL) {
+        status = copy_to(w, STDOUT_FILENO, error);
+    } else if (w->in_place) {
+        int fd = open(w->path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+            return pel_error_set(error, PEL_EIO, "cannot write %s: %s", w->path, strerror(errno));
+        status = copy_to(w, fd, error);
+        close(fd);
+    } else if (rename(w->temporary, w->path) != 0) {
         return pel_error_set(error, PEL_EIO, "cannot write %s: %s", w->path, strerror(errno));
+    }
     free(w->temporary);
     w->temporary = NULL;
     return status;

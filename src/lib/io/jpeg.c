@@ -14,6 +14,7 @@
 
 #define EXIF_MARKER (JPEG_APP0 + 1)
 #define ICC_MARKER (JPEG_APP0 + 2)
+#define MOST_SCANS 500
 #define MOST_PIECE 65519 /* of an ICC profile in one marker */
 
 /* libjpeg's error manager with our way out. */
@@ -98,40 +99,11 @@ typedef struct {
     manager manager;
     bool made;
     uint8_t *pixels; /* interleaved, as stored */
+    unsigned orientation;
+    struct jpeg_progress_mgr progress;
     pel_frame *image;
     pel_bundle bundle;
 } state;
-
-static pel_status decode(io_source *source, state *s)
-{
-    if (setjmp(s->manager.out) != 0)
-        return PEL_EFORMAT;
-    jpeg_create_decompress(&s->info);
-    s->made = true;
-    jpeg_stdio_src(&s->info, s->file);
-    jpeg_save_markers(&s->info, EXIF_MARKER, 0xffff);
-    jpeg_save_markers(&s->info, ICC_MARKER, 0xffff);
-    (void)jpeg_read_header(&s->info, TRUE);
-    if (s->info.jpeg_color_space == JCS_CMYK || s->info.jpeg_color_space == JCS_YCCK)
-        return io_error(source, PEL_EFORMAT, "CMYK pictures are not supported");
-    s->info.out_color_space = s->info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
-    s->info.dct_method = JDCT_ISLOW;
-    (void)jpeg_start_decompress(&s->info);
-    size_t row = (size_t)s->info.output_width * (size_t)s->info.output_components, bytes;
-    if (!pel_size_bytes(pel_size_make(row, s->info.output_height, 1, 1), 4, &bytes) ||
-        bytes > source->params->memory_cap)
-        return io_error(source, PEL_ELIMIT, "%ux%u samples are over the memory cap (see --memory)",
-                        s->info.output_width, s->info.output_height);
-    s->pixels = pel_alloc(bytes / 4);
-    if (s->pixels == NULL)
-        return io_error(source, PEL_ENOMEM, "out of memory");
-    while (s->info.output_scanline < s->info.output_height) {
-        JSAMPROW line = s->pixels + row * s->info.output_scanline;
-        (void)jpeg_read_scanlines(&s->info, &line, 1);
-    }
-    (void)jpeg_finish_decompress(&s->info);
-    return PEL_OK;
-}
 
 /* The profile's pieces, which come numbered from 1 (ICC.1:2010, B.4). */
 static pel_status add_icc(io_source *source, state *s)
@@ -157,10 +129,10 @@ static pel_status add_icc(io_source *source, state *s)
     return status;
 }
 
-/* Keeps the EXIF with its orientation set to 1; *orientation is what it was. */
-static pel_status add_exif(io_source *source, state *s, unsigned *orientation)
+/* Keeps the EXIF with its orientation set to 1; s->orientation is what it was. */
+static pel_status add_exif(io_source *source, state *s)
 {
-    *orientation = 1;
+    s->orientation = 1;
     for (jpeg_saved_marker_ptr m = s->info.marker_list; m != NULL; m = m->next) {
         if (m->marker != EXIF_MARKER || m->data_length < 20 || memcmp(m->data, "Exif\0\0", 6) != 0)
             continue;
@@ -169,7 +141,7 @@ static pel_status add_exif(io_source *source, state *s, unsigned *orientation)
         size_t size = m->data_length - 6, at = find_orientation(exif, size, &big);
         if (at != 0) {
             unsigned v = get16(exif + at, big);
-            *orientation = v >= 1 && v <= 8 ? v : 1;
+            s->orientation = v >= 1 && v <= 8 ? v : 1;
             exif[at] = big ? 0 : 1;
             exif[at + 1] = big ? 1 : 0;
         }
@@ -178,7 +150,64 @@ static pel_status add_exif(io_source *source, state *s, unsigned *orientation)
     return PEL_OK;
 }
 
-static void spread(state *s, unsigned orientation)
+/* A small file may ask for thousands of passes over a large picture. */
+static void on_progress(j_common_ptr info)
+{
+    if (info->is_decompressor && ((j_decompress_ptr)info)->input_scan_number > MOST_SCANS) {
+        pel_error_set(((manager *)info->err)->error, PEL_EFORMAT, "more than %d scans", MOST_SCANS);
+        longjmp(((manager *)info->err)->out, 1);
+    }
+}
+
+/* Huffman codes take a bit a block of 8x8 samples or more. */
+static bool long_enough(const io_source *source, const state *s)
+{
+    uint64_t blocks = (uint64_t)((s->info.image_width + 7) / 8) * ((s->info.image_height + 7) / 8);
+    return s->info.arith_code || blocks / 8 <= source->file_size;
+}
+
+static pel_status decode(io_source *source, state *s)
+{
+    if (setjmp(s->manager.out) != 0)
+        return PEL_EFORMAT;
+    jpeg_create_decompress(&s->info);
+    s->made = true;
+    s->progress.progress_monitor = on_progress;
+    s->info.progress = &s->progress;
+    jpeg_stdio_src(&s->info, s->file);
+    jpeg_save_markers(&s->info, EXIF_MARKER, 0xffff);
+    jpeg_save_markers(&s->info, ICC_MARKER, 0xffff);
+    (void)jpeg_read_header(&s->info, TRUE);
+    if (s->info.jpeg_color_space == JCS_CMYK || s->info.jpeg_color_space == JCS_YCCK)
+        return io_error(source, PEL_EFORMAT, "CMYK pictures are not supported");
+    size_t row = (size_t)s->info.image_width * (s->info.num_components == 1 ? 1 : 3), bytes;
+    if (!pel_size_bytes(pel_size_make(row, s->info.image_height, 1, 1), 4, &bytes) ||
+        bytes > source->params->memory_cap)
+        return io_error(source, PEL_ELIMIT, "%ux%u samples are over the memory cap (see --memory)",
+                        s->info.image_width, s->info.image_height);
+    if (!long_enough(source, s))
+        return io_error(source, PEL_EFORMAT, "the file is too short for its size of %ux%u",
+                        s->info.image_width, s->info.image_height);
+    s->info.out_color_space = s->info.num_components == 1 ? JCS_GRAYSCALE : JCS_RGB;
+    s->info.dct_method = JDCT_ISLOW;
+    (void)jpeg_start_decompress(&s->info);
+    s->pixels = pel_alloc(bytes / 4);
+    if (s->pixels == NULL)
+        return io_error(source, PEL_ENOMEM, "out of memory");
+    while (s->info.output_scanline < s->info.output_height) {
+        JSAMPROW line = s->pixels + row * s->info.output_scanline;
+        (void)jpeg_read_scanlines(&s->info, &line, 1);
+    }
+    /* The saved markers do not outlive the picture. */
+    pel_status status = add_exif(source, s);
+    if (status == PEL_OK)
+        status = add_icc(source, s);
+    if (status == PEL_OK)
+        (void)jpeg_finish_decompress(&s->info);
+    return status;
+}
+
+static void spread(state *s)
 {
     size_t w = s->info.output_width, h = s->info.output_height;
     size_t channels = (size_t)s->info.output_components;
@@ -186,13 +215,13 @@ static void spread(state *s, unsigned orientation)
     float *to = pel_frame_floats(s->image);
     for (size_t c = 0; c < channels; c++)
         for (size_t y = 0; y < size.h; y++, to += size.w) {
-            if (orientation == 1) {
+            if (s->orientation == 1) {
                 io_from_u8(to, s->pixels + y * w * channels + c, w, channels);
                 continue;
             }
             for (size_t x = 0; x < size.w; x++) {
                 size_t fx, fy;
-                turn(orientation, w, h, x, y, &fx, &fy);
+                turn(s->orientation, w, h, x, y, &fx, &fy);
                 to[x] = (float)s->pixels[(fy * w + fx) * channels + c] / 255.0f;
             }
         }
@@ -210,19 +239,14 @@ static pel_status read_jpeg(io_source *source)
     s->manager.error = source->error;
     pel_status status = s->file != NULL ? decode(source, s)
                                         : io_error(source, PEL_EIO, "%s", strerror(errno));
-    unsigned orientation = 1;
-    if (status == PEL_OK)
-        status = add_exif(source, s, &orientation);
-    if (status == PEL_OK)
-        status = add_icc(source, s);
     if (status == PEL_OK) {
         size_t w = s->info.output_width, h = s->info.output_height;
         status = io_image(source,
-                          pel_size_make(orientation >= 5 ? h : w, orientation >= 5 ? w : h, 1,
+                          pel_size_make(s->orientation >= 5 ? h : w, s->orientation >= 5 ? w : h, 1,
                                         (size_t)s->info.output_components), "u8", &s->image);
     }
     if (status == PEL_OK) {
-        spread(s, orientation);
+        spread(s);
         status = io_emit(source, &s->bundle, s->image);
     }
     pel_bundle_clear(&s->bundle);

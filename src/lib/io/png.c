@@ -56,6 +56,7 @@ static void release(state *s)
 /* Expands palettes and small depths, and says what comes out. */
 static pel_status describe(io_source *source, state *s, pel_size *size, bool *alpha, unsigned *bits)
 {
+    size_t packed = png_get_rowbytes(s->png, s->info);
     png_set_expand(s->png);
     if (png_get_bit_depth(s->png, s->info) == 16)
         png_set_swap(s->png);
@@ -68,8 +69,8 @@ static pel_status describe(io_source *source, state *s, pel_size *size, bool *al
                           png_get_image_height(s->png, s->info), 1, channels - *alpha);
     /* Deflate packs at most 1032 to 1: a larger claim is a lie. */
     size_t bytes;
-    if (!pel_size_bytes(pel_size_make(size->w, size->h, channels, *bits / 8), 1, &bytes) ||
-        bytes / 8 / 1100 > source->file_size)
+    if (!pel_size_bytes(pel_size_make(packed, size->h, 1, 1), 1, &bytes) ||
+        bytes / 1100 > source->file_size)
         return io_error(source, PEL_EFORMAT, "the file is too short for its size of %zux%zu", size->w,
                         size->h);
     return PEL_OK;
@@ -198,10 +199,19 @@ static void discard(io_sink *sink)
     free(s);
 }
 
-static void quiet(png_structp png, png_const_charp text)
+/* Metadata that libpng finds fault with (a colour profile of another kind of picture) is left out. */
+static void on_write_warning(png_structp png, png_const_charp text)
 {
-    (void)png;
-    (void)text;
+    const io_sink *sink = png_get_error_ptr(png);
+    if (sink->params->say != NULL)
+        sink->params->say(sink->params->arg, text);
+}
+
+static void on_write_error(png_structp png, png_const_charp text)
+{
+    const io_sink *sink = png_get_error_ptr(png);
+    pel_error_set(sink->error, PEL_EIO, "%s", text);
+    longjmp(png_jmpbuf(png), 1);
 }
 
 static void set_metadata(io_sink *sink, out_state *s, const pel_bundle *bundle)
@@ -222,8 +232,9 @@ static pel_status encode(io_sink *sink, out_state *s, const pel_bundle *bundle, 
     const pel_size size = image->size;
     size_t channels = size.c + (alpha != NULL);
     if (setjmp(png_jmpbuf(s->png)) != 0)
-        return PEL_EIO; /* on_error has set the text */
+        return PEL_EIO; /* on_write_error has set the text */
     png_init_io(s->png, s->file);
+    png_set_benign_errors(s->png, 1);
     png_set_IHDR(s->png, s->info, (png_uint_32)size.w, (png_uint_32)size.h, (int)bits,
                  types[channels - 1], PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
@@ -265,7 +276,8 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
     s->file = fopen(sink->temporary, "wbe");
     if (s->file == NULL)
         return pel_error_set(sink->error, PEL_EIO, "cannot write: %s", strerror(errno));
-    s->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, sink->error, on_error, quiet);
+    s->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, sink, on_write_error,
+                                     on_write_warning);
     s->info = s->png != NULL ? png_create_info_struct(s->png) : NULL;
     s->integers = pel_alloc(size.w * (size.c + 1) * sizeof *s->integers);
     s->row = pel_alloc(size.w * (size.c + 1) * 2);

@@ -81,6 +81,18 @@ static void from_i32(const void *p, size_t n, size_t step, float *to)
     for (size_t i = 0; i < n; i++)
         to[i] = (float)v[i * step];
 }
+/* IEEE 754 binary16. */
+static void from_f16(const void *p, size_t n, size_t step, float *to)
+{
+    const uint16_t *v = p;
+    for (size_t i = 0; i < n; i++) {
+        unsigned h = v[i * step], exponent = h >> 10 & 31, fraction = h & 1023;
+        float a = exponent == 0    ? ldexpf((float)fraction, -24)
+                  : exponent == 31 ? (fraction == 0 ? INFINITY : NAN)
+                                   : ldexpf((float)(fraction | 1024), (int)exponent - 25);
+        to[i] = h & 0x8000 ? -a : a;
+    }
+}
 static void from_f32(const void *p, size_t n, size_t step, float *to)
 {
     const float *v = p;
@@ -102,7 +114,8 @@ static const struct {
     {8, SAMPLEFORMAT_UINT, from_u8, "u8"},    {16, SAMPLEFORMAT_UINT, from_u16, "u16"},
     {32, SAMPLEFORMAT_UINT, from_u32, "u32"}, {8, SAMPLEFORMAT_INT, from_i8, "f32"},
     {16, SAMPLEFORMAT_INT, from_i16, "f32"},  {32, SAMPLEFORMAT_INT, from_i32, "f32"},
-    {32, SAMPLEFORMAT_IEEEFP, from_f32, "f32"}, {64, SAMPLEFORMAT_IEEEFP, from_f64, "f64"},
+    {16, SAMPLEFORMAT_IEEEFP, from_f16, "f32"}, {32, SAMPLEFORMAT_IEEEFP, from_f32, "f32"},
+    {64, SAMPLEFORMAT_IEEEFP, from_f64, "f64"},
 };
 
 /* ---- One page */
@@ -120,9 +133,19 @@ static bool page_equal(const page *a, const page *b)
            a->format == b->format && a->photometric == b->photometric;
 }
 
+/* What the samples take in the file at least: all of it, or what a good compression leaves. */
+static pel_status check_length(const io_source *source, const page *p, uint16_t compression)
+{
+    size_t bytes, most = compression == COMPRESSION_NONE ? 1 : 20000;
+    if (!pel_size_bytes(pel_size_make(p->w, p->h, 1, p->samples), p->bits / 8, &bytes) ||
+        bytes / most > source->file_size)
+        return io_error(source, PEL_EFORMAT, "the file is too short for its size of %ux%u", p->w, p->h);
+    return PEL_OK;
+}
+
 static pel_status describe(io_source *source, TIFF *tiff, page *p)
 {
-    uint16_t *extra_types, compression;
+    uint16_t *extra_types = NULL, compression = COMPRESSION_NONE;
     memset(p, 0, sizeof *p);
     if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &p->w) ||
         !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &p->h) || p->w == 0 || p->h == 0)
@@ -153,11 +176,12 @@ static pel_status describe(io_source *source, TIFF *tiff, page *p)
         return io_error(source, PEL_EFORMAT, "TIFF pictures of photometric type %u are not supported",
                         p->photometric);
     /* Many channels without a colour space (microscopes): all are channels. */
-    if (p->photometric <= PHOTOMETRIC_MINISBLACK && p->samples > 1 && p->extra == 0)
+    if (p->photometric <= PHOTOMETRIC_MINISBLACK && p->samples > 1 &&
+        (p->extra == 0 || extra_types == NULL || extra_types[0] == EXTRASAMPLE_UNSPECIFIED))
         p->channels = p->samples;
     if (p->samples < p->channels || p->samples == 0 || p->samples > 64)
         return io_error(source, PEL_EFORMAT, "a TIFF picture of %u samples a pixel", p->samples);
-    return PEL_OK;
+    return check_length(source, p, compression);
 }
 
 /* Reads the page's samples into `to`, planes of w*h of p->samples channels, `stride` samples apart. */
@@ -209,15 +233,17 @@ static pel_status read_samples(io_source *source, TIFF *tiff, const page *p, flo
     return status;
 }
 
-static void apply_palette(TIFF *tiff, const page *p, const float *index, float *to, size_t stride)
+static pel_status apply_palette(io_source *source, TIFF *tiff, const page *p, const float *index,
+                                float *to, size_t stride)
 {
     uint16_t *map[3];
     if (!TIFFGetField(tiff, TIFFTAG_COLORMAP, &map[0], &map[1], &map[2]))
-        return;
+        return io_error(source, PEL_EFORMAT, "the palette is missing");
     float full = p->bits == 8 ? 255.0f : 65535.0f;
     for (size_t i = 0; i < (size_t)p->w * p->h; i++)
         for (size_t c = 0; c < 3; c++)
             to[c * stride + i] = (float)map[c][(size_t)lrintf(index[i] * full)] / 65535.0f;
+    return PEL_OK;
 }
 
 /* Reads plane z of `image` (and of `alpha`, if there is one) from the current directory. */
@@ -234,7 +260,7 @@ static pel_status read_page(io_source *source, TIFF *tiff, const page *p, pel_fr
         return io_error(source, PEL_ENOMEM, "out of memory");
     pel_status status = read_samples(source, tiff, p, all, plane, cause);
     if (status == PEL_OK && palette)
-        apply_palette(tiff, p, all, to, stride);
+        status = apply_palette(source, tiff, p, all, to, stride);
     for (size_t c = 0; status == PEL_OK && !palette && c < p->channels; c++)
         memcpy(to + c * stride, all + c * plane, plane * sizeof *to);
     if (status == PEL_OK && alpha != NULL)
@@ -244,6 +270,13 @@ static pel_status read_page(io_source *source, TIFF *tiff, const page *p, pel_fr
 }
 
 /* ---- Metadata */
+
+/* To 6 digits: the inverse of a resolution that was rounded to float. */
+static double tidy(double v)
+{
+    double scale = pow(10, 5 - floor(log10(v)));
+    return floor(v * scale + 0.5) / scale;
+}
 
 /* Spacing that ImageJ writes: samples a unit as resolution, unit= and spacing= in the description. */
 static pel_status set_spacing(io_source *source, TIFF *tiff, const char *description, pel_frame *image)
@@ -263,8 +296,8 @@ static pel_status set_spacing(io_source *source, TIFF *tiff, const char *descrip
     char digits[32] = "";
     if (spacing != NULL && sscanf(spacing + 9, "%31[^\n]", digits) == 1)
         (void)pel_number_real(digits, &z);
-    pel_number_format(1 / (double)xres, number[0]);
-    pel_number_format(1 / (double)yres, number[1]);
+    pel_number_format(tidy(1 / (double)xres), number[0]);
+    pel_number_format(tidy(1 / (double)yres), number[1]);
     pel_number_format(z, number[2]);
     snprintf(text, sizeof text, "%s%s,%s%s%s%s%s", number[0], name, number[1], name,
              z > 0 ? "," : "", z > 0 ? number[2] : "", z > 0 ? name : "");
@@ -301,6 +334,8 @@ static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_
         return status;
     if (strcmp(kind, "f64") == 0 && source->params->say != NULL)
         source->params->say(source->params->arg, "float64 samples: digits after the 7th are lost");
+    if (p->samples > p->channels + 1 && source->params->say != NULL)
+        source->params->say(source->params->arg, "samples behind colour and alpha are left out");
     if (has_alpha)
         status = pel_frame_new("alpha", PEL_F32, pel_size_make(p->w, p->h, pages, 1), &alpha,
                                source->error);

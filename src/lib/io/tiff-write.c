@@ -22,8 +22,7 @@ static pel_status failed(io_sink *sink, const state *s)
                          s != NULL && s->cause.text[0] != '\0' ? s->cause.text : "TIFF failed");
 }
 
-/* The number of further frames is not known: a sequence is BigTIFF when its first frames would come
- * to a gigabyte after a hundred. */
+/* BigTIFF when the samples would not fit into a classic file, as far as that is known. */
 static pel_status open_file(io_sink *sink, const pel_frame *image)
 {
     state *s = sink->state = calloc(1, sizeof *s);
@@ -77,8 +76,23 @@ static void set_spacing(TIFF *tiff, const pel_frame *image, char *description, s
         pel_number_format(size[2], z);
         snprintf(spacing, sizeof spacing, "spacing=%s\n", z);
     }
-    snprintf(description, room, "ImageJ=1.53t\nimages=%zu\nslices=%zu\nunit=%s\n%s", image->size.d,
-             image->size.d, strcmp(unit, "um") == 0 ? "micron" : unit, spacing);
+    char slices[64] = "";
+    if (image->size.d > 1)
+        snprintf(slices, sizeof slices, "images=%zu\nslices=%zu\n", image->size.d, image->size.d);
+    snprintf(description, room, "ImageJ=1.53t\n%sunit=%s\n%s", slices,
+             strcmp(unit, "um") == 0 ? "micron" : unit, spacing);
+}
+
+/* ImageJ, tifffile and OME describe pages and sample type here: true of the file that was read only. */
+static bool tells_layout(const pel_frame *description)
+{
+    static const char *const starts[] = {"ImageJ=", "{\"shape\"", "<?xml", "<OME"};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        size_t n = strlen(starts[i]);
+        if (description->bytes >= n && memcmp(pel_frame_bytes(description), starts[i], n) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void set_metadata(io_sink *sink, const pel_bundle *bundle, TIFF *tiff)
@@ -87,6 +101,8 @@ static void set_metadata(io_sink *sink, const pel_bundle *bundle, TIFF *tiff)
     const pel_frame *description = io_meta(sink, bundle, "description");
     const pel_frame *icc = io_meta(sink, bundle, "icc");
     set_spacing(tiff, bundle->image, own, sizeof own);
+    if (description != NULL && tells_layout(description))
+        description = NULL;
     char *text = description != NULL ? malloc(description->bytes + 1) : NULL;
     if (text != NULL) {
         memcpy(text, pel_frame_bytes(description), description->bytes);

@@ -1,2 +1,2 @@
 pelinclude_HEADERS += include/pellucid/metric.h
-libpellucid_la_SOURCES +=
+libpellucid_la_SOURCES += src/lib/metric/score.c src/lib/metric/ssim.c src/lib/metric/ssim.h
