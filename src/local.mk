@@ -17,3 +17,16 @@ pel_read_SOURCES = src/pel-read.c
 pel_read_LDADD = libpellucid-io.la libpellucid.la
 pel_write_SOURCES = src/pel-write.c
 pel_write_LDADD = libpellucid-io.la libpellucid.la
+
+bin_PROGRAMS += pel-info pel-cat pel-crop pel-tile pel-untile pel-score
+pel_info_SOURCES = src/pel-info.c
+pel_cat_SOURCES = src/pel-cat.c
+pel_crop_SOURCES = src/pel-crop.c
+pel_tile_SOURCES = src/pel-tile.c
+pel_untile_SOURCES = src/pel-untile.c
+pel_score_SOURCES = src/pel-score.c
+
+bin_PROGRAMS += pel-psf pel-blur pel-noise
+pel_psf_SOURCES = src/pel-psf.c
+pel_blur_SOURCES = src/pel-blur.c
+pel_noise_SOURCES = src/pel-noise.c

@@ -287,7 +287,7 @@ static pel_status set_spacing(io_source *source, TIFF *tiff, const char *descrip
         !TIFFGetField(tiff, TIFFTAG_XRESOLUTION, &xres) ||
         !TIFFGetField(tiff, TIFFTAG_YRESOLUTION, &yres) || !(xres > 0) || !(yres > 0))
         return PEL_OK;
-    char name[16] = "", number[3][32], text[120];
+    char name[16] = "", number[3][32], text[160];
     sscanf(unit + 6, "%15[^\n]", name);
     if (strcmp(name, "micron") == 0 || strcmp(name, "\\u00B5m") == 0 || strcmp(name, "\xc2\xb5m") == 0)
         strcpy(name, "um");

@@ -1,0 +1,167 @@
+/* pel-blur.c - degrades: convolves images with a PSF, and keeps the truth.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include <pellucid/conv.h>
+#include <pellucid/degrade.h>
+#include <pellucid/geometry.h>
+#include <pellucid/psf.h>
+#include <pellucid/stage.h>
+
+typedef struct {
+    const char *psf;
+    int border;
+} settings;
+
+typedef struct {
+    pel_frame *psf;          /* of -k */
+    pel_frame *last, *joint; /* the stream's PSF, and it convolved with ours */
+} state;
+
+#define AT(member) offsetof(settings, member)
+static const pel_option options[] = {
+    {"psf", 'k', PEL_OPT_TEXT, AT(psf), 0, 0, NULL, "SPEC|FILE", NULL,
+     "the PSF: a model such as gauss:2.5, or a file (default: the stream's)"},
+    {"border", 0, PEL_OPT_CHOICE, AT(border), 0, 0, "reflect", NULL, PEL_BORDER_CHOICES,
+     "what lies outside the picture; valid: keep only what needs nothing from outside"},
+    {NULL}};
+
+static pel_status start(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    return s->psf == NULL ? PEL_OK : pel_stage_psf(run, s->psf, &st->psf);
+}
+
+static void stop(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    pel_frame_unref(st->psf);
+    pel_frame_unref(st->last);
+    pel_frame_unref(st->joint);
+}
+
+/* Blurring what was blurred before: the PSFs convolve.  A truth in the stream tells that it was. */
+static pel_status join_psf(pel_run *run, pel_frame *before, pel_frame *ours, pel_frame **joint)
+{
+    state *st = pel_run_state(run);
+    if (st->joint != NULL && st->last == before) {
+        *joint = st->joint;
+        return PEL_OK;
+    }
+    pel_psf a = {before->size, pel_frame_floats(before)}, b = {ours->size, pel_frame_floats(ours)};
+    pel_psf both;
+    pel_status status = pel_psf_convolve(pel_run_context(run), &a, &b, &both);
+    if (status != PEL_OK)
+        return status;
+    pel_frame *made;
+    status = pel_frame_new("psf", PEL_F32, both.size, &made, pel_run_error(run));
+    if (status == PEL_OK) {
+        memcpy(pel_frame_floats(made), both.samples, made->bytes);
+        pel_frame_unref(st->joint);
+        pel_frame_unref(st->last);
+        st->joint = *joint = made;
+        st->last = pel_frame_ref(before);
+    }
+    pel_psf_clear(&both);
+    return status;
+}
+
+/* Everything around the image follows its new geometry; the truth is what the image was. */
+static pel_status make_bundle(pel_run *run, const pel_bundle *bundle, pel_frame *blurred,
+                              pel_region region, pel_bundle *out)
+{
+    pel_error *error = pel_run_error(run);
+    pel_status status = pel_geometry_cut_bundle(bundle, region, out, error);
+    if (status == PEL_OK && pel_bundle_find(out, "truth", NULL) == NULL) {
+        pel_frame *truth;
+        status = pel_frame_copy(out->image, "truth", &truth, error);
+        if (status == PEL_OK) {
+            status = pel_bundle_put(out, truth, error);
+            pel_frame_unref(truth);
+        }
+    }
+    if (status == PEL_OK)
+        status = pel_frame_inherit(blurred, out->image, error);
+    if (status == PEL_OK)
+        pel_bundle_set_image(out, blurred);
+    return status;
+}
+
+static pel_status blur(pel_run *run, const pel_bundle *bundle, pel_frame *psf, pel_frame *joint)
+{
+    const settings *s = pel_run_settings(run);
+    const pel_frame *image = bundle->image;
+    pel_error *error = pel_run_error(run);
+    pel_size size;
+    if (!pel_convolved_size(image->size, psf->size, (pel_border)s->border, &size))
+        return pel_error_set(error, PEL_EINVAL,
+                             "nothing is left of %zux%zux%zu under a PSF of %zux%zux%zu",
+                             image->size.w, image->size.h, image->size.d, psf->size.w, psf->size.h,
+                             psf->size.d);
+    pel_region region = {0, 0, 0, size};
+    if (s->border == PEL_BORDER_VALID) {
+        region.x = psf->size.w - 1 - psf->size.w / 2;
+        region.y = psf->size.h - 1 - psf->size.h / 2;
+        region.z = psf->size.d - 1 - psf->size.d / 2;
+    }
+    pel_frame *blurred;
+    pel_bundle out = {NULL, NULL, 0};
+    pel_status status = pel_frame_new("image", PEL_F32, size, &blurred, error);
+    if (status != PEL_OK)
+        return status;
+    status = pel_blur_picture(pel_run_context(run), pel_frame_floats(image), image->size,
+                              pel_frame_floats(psf), psf->size, (pel_border)s->border,
+                              pel_frame_floats(blurred));
+    if (status == PEL_OK)
+        status = make_bundle(run, bundle, blurred, region, &out);
+    if (status == PEL_OK)
+        status = pel_bundle_put(&out, joint, error);
+    if (status == PEL_OK)
+        status = pel_emit(run, &out);
+    pel_bundle_clear(&out);
+    pel_frame_unref(blurred);
+    return status;
+}
+
+static pel_status image(pel_run *run, const pel_bundle *bundle)
+{
+    state *st = pel_run_state(run);
+    pel_frame *before = pel_bundle_find(bundle, "psf", NULL);
+    pel_frame *psf = st->psf != NULL ? st->psf : before;
+    if (psf == NULL)
+        return pel_error_set(pel_run_error(run), PEL_EINVAL,
+                             "no PSF in the stream and none given: name one with -k gauss:2 or "
+                             "-k FILE");
+    if (psf->size.c != 1 && psf->size.c != bundle->image->size.c)
+        return pel_error_set(pel_run_error(run), PEL_EINVAL,
+                             "a PSF of %zu channels for a picture of %zu", psf->size.c,
+                             bundle->image->size.c);
+    pel_frame *joint = psf;
+    pel_status status = PEL_OK;
+    if (st->psf != NULL && before != NULL && pel_bundle_find(bundle, "truth", NULL) != NULL)
+        status = join_psf(run, before, psf, &joint);
+    return status == PEL_OK ? blur(run, bundle, psf, joint) : status;
+}
+
+static const pel_program program = {
+    .name = "pel-blur",
+    .summary = "convolve images with a PSF",
+    .details = "Puts the PSF and the truth into the stream, so that restoration needs no -k and "
+               "pel-score\nno file.  PSF models are listed by pel-psf --help.\n"
+               "Example: pel-read photo.png | pel-blur -k motion:21,30 | pel-noise 2.55/255 | "
+               "pel-tv | pel-score\n",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .state_size = sizeof(state),
+    .start = start,
+    .image = image,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return pel_main(&program, argc, argv);
+}

@@ -1,0 +1,127 @@
+/* pel-info.c - what is in a stream: a line a frame.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <pellucid/driver.h>
+#include <pellucid/stats.h>
+
+typedef struct {
+    bool stats, history;
+} settings;
+
+typedef struct {
+    uint64_t number;
+    bool titled;
+} state;
+
+#define AT(member) offsetof(settings, member)
+static const pel_option options[] = {
+    {"stats", 0, PEL_OPT_FLAG, AT(stats), 0, 0, NULL, NULL, NULL,
+     "also minimum, maximum, mean, standard deviation, noise estimate and count of bad samples"},
+    {"history", 0, PEL_OPT_FLAG, AT(history), 0, 0, NULL, NULL, NULL,
+     "print the history of the stream as plain text instead"},
+    {NULL}};
+
+/* Bytes that a terminal might act on are shown as %XX, as the stream has them. */
+static void put_text(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < 0x20 || c == 0x7f || c == '%')
+            printf("%%%02X", c);
+        else
+            putchar(c);
+    }
+}
+
+static void put_number(double v)
+{
+    if (isnan(v))
+        fputs("\t-", stdout);
+    else
+        printf("\t%.6g", v);
+}
+
+static pel_status put_stats(pel_run *run, const pel_frame *frame)
+{
+    if (frame->type != PEL_F32 || frame->bytes == 0) {
+        fputs("\t-\t-\t-\t-\t-\t-", stdout);
+        return PEL_OK;
+    }
+    const float *v = pel_frame_floats(frame);
+    pel_stats s = pel_stats_of(v, pel_size_count(frame->size));
+    double noise = (double)NAN;
+    /* Too few samples for an estimate is nothing to fail for. */
+    if (pel_noise_estimate(pel_run_context(run), v, frame->size, NULL, 1, &noise) == PEL_ENOMEM)
+        return PEL_ENOMEM;
+    pel_run_error(run)->status = PEL_OK;
+    put_number(s.min);
+    put_number(s.max);
+    put_number(s.mean);
+    put_number(s.sd);
+    put_number(noise);
+    printf("\t%zu", s.bad);
+    return PEL_OK;
+}
+
+static pel_status frame(pel_run *run, pel_frame *f)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    if (s->history) {
+        if (strcmp(f->role, "meta") == 0 && strcmp(pel_frame_slot(f), "history") == 0)
+            fwrite(pel_frame_bytes(f), 1, f->bytes, stdout);
+        return PEL_OK;
+    }
+    if (!st->titled)
+        printf("number\trole\tsize\ttype%s\tkeys\n",
+               s->stats ? "\tmin\tmax\tmean\tsd\tnoise\tbad" : "");
+    st->titled = true;
+    printf("%llu\t%s\t%zux%zux%zux%zu\t%s", (unsigned long long)st->number++, f->role, f->size.w,
+           f->size.h, f->size.d, f->size.c, f->type == PEL_U8 ? "u8" : "f32");
+    if (s->stats) {
+        pel_status status = put_stats(run, f);
+        if (status != PEL_OK)
+            return status;
+    }
+    putchar('\t');
+    for (size_t i = 0; i < f->key_count; i++) {
+        printf("%s%s=", i > 0 ? " " : "", f->keys[i].name);
+        put_text(f->keys[i].value);
+    }
+    putchar('\n');
+    return PEL_OK;
+}
+
+static pel_status drain(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    st->number = 0;
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return pel_error_set(pel_run_error(run), errno == EPIPE ? PEL_ECLOSED : PEL_EIO,
+                             "cannot write: %s", strerror(errno));
+    return PEL_OK;
+}
+
+static const pel_program program = {
+    .name = "pel-info",
+    .summary = "what is in a stream",
+    .details = "Prints a line a frame: number, role, size, type, keys; columns are separated by "
+               "tabs.\nExample: pel-read night.tif | pel-info --stats\n",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .state_size = sizeof(state),
+    .flags = PEL_SINK,
+    .frame = frame,
+    .drain = drain,
+};
+
+int main(int argc, char **argv)
+{
+    return pel_main(&program, argc, argv);
+}

@@ -1,0 +1,156 @@
+/* pel-noise.c - degrades: adds Gaussian, photon and read-out noise.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <pellucid/degrade.h>
+#include <pellucid/driver.h>
+#include <pellucid/number.h>
+
+typedef struct {
+    bool poisson;
+    double gain, readnoise;
+} settings;
+
+typedef struct {
+    double sigma; /* the operand */
+} state;
+
+#define AT(member) offsetof(settings, member)
+static const pel_option options[] = {
+    {"poisson", 0, PEL_OPT_FLAG, AT(poisson), 0, 0, NULL, NULL, NULL,
+     "photon noise: Poisson counts of value times gain"},
+    {"gain", 0, PEL_OPT_REAL_AUTO, AT(gain), 1e-30, 1e30, "auto", "E", NULL,
+     "electrons a sample unit; auto: the image's key gain"},
+    {"readnoise", 0, PEL_OPT_REAL, AT(readnoise), 0, 1e30, "0", "E", NULL,
+     "Gaussian noise of the read-out, in electrons"},
+    {NULL}};
+
+static pel_status start(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    char **operands;
+    size_t count = pel_run_operands(run, &operands);
+    if (count > 1 || (count == 0 && !s->poisson && !(s->readnoise > 0)))
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "one standard deviation is needed, as in pel-noise 2.55/255, or "
+                             "--poisson");
+    if (count == 1 && (!pel_number_real(operands[0], &st->sigma) || !(st->sigma >= 0)))
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "'%s' is no standard deviation",
+                             operands[0]);
+    return PEL_OK;
+}
+
+/* The noise that comes on top of what is there: variances add. */
+static pel_status put_sigma(pel_run *run, const pel_bundle *in, const pel_frame *map, double sigma,
+                            pel_bundle *out)
+{
+    pel_error *error = pel_run_error(run);
+    const pel_frame *before = pel_bundle_find(in, "sigma", NULL);
+    pel_size size = map != NULL ? map->size : pel_size_make(1, 1, 1, 1);
+    if (before != NULL && pel_size_plane(before->size) > 1)
+        size = map != NULL && map->size.c > before->size.c ? map->size : before->size;
+    if (before != NULL && pel_size_plane(before->size) > 1 &&
+        !pel_size_same_plane(before->size, in->image->size))
+        return pel_error_set(error, PEL_EFORMAT, "the stream's sigma does not fit the image");
+    pel_frame *made;
+    pel_status status = pel_frame_new("sigma", PEL_F32, size, &made, error);
+    if (status != PEL_OK)
+        return status;
+    float *to = pel_frame_floats(made);
+    const pel_frame *parts[2] = {before, map};
+    for (size_t i = 0; i < pel_size_count(size); i++) {
+        double square = sigma * sigma;
+        for (int k = 0; k < 2; k++)
+            if (parts[k] != NULL) {
+                double v = (double)pel_frame_floats(parts[k])[i % pel_size_count(parts[k]->size)];
+                square += v * v;
+            }
+        to[i] = (float)sqrt(square);
+    }
+    status = pel_bundle_put(out, made, error);
+    pel_frame_unref(made);
+    return status;
+}
+
+static pel_status put_truth(pel_run *run, const pel_bundle *in, pel_bundle *out)
+{
+    if (pel_bundle_find(in, "truth", NULL) != NULL)
+        return PEL_OK;
+    pel_frame *truth;
+    pel_status status = pel_frame_copy(in->image, "truth", &truth, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    status = pel_bundle_put(out, truth, pel_run_error(run));
+    pel_frame_unref(truth);
+    return status;
+}
+
+static pel_status degrade(pel_run *run, const pel_bundle *bundle, pel_frame *noisy, pel_frame *map,
+                          const pel_noise_params *p)
+{
+    pel_bundle out = {NULL, NULL, 0};
+    memcpy(pel_frame_floats(noisy), pel_frame_floats(bundle->image), noisy->bytes);
+    pel_status status = pel_noise_add(pel_run_context(run), p, pel_frame_floats(noisy),
+                                      pel_size_count(noisy->size),
+                                      map != NULL ? pel_frame_floats(map) : NULL);
+    if (status == PEL_OK)
+        status = pel_bundle_copy(&out, bundle, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    double electronic = p->readnoise > 0 ? p->readnoise / p->gain : 0;
+    double scalar = map != NULL ? 0 : sqrt(p->sigma * p->sigma + electronic * electronic);
+    pel_bundle_set_image(&out, noisy);
+    status = put_truth(run, bundle, &out);
+    if (status == PEL_OK)
+        status = put_sigma(run, bundle, map, scalar, &out);
+    if (status == PEL_OK)
+        status = pel_emit(run, &out);
+    pel_bundle_clear(&out);
+    return status;
+}
+
+static pel_status image(pel_run *run, const pel_bundle *bundle)
+{
+    const settings *s = pel_run_settings(run);
+    const state *st = pel_run_state(run);
+    const pel_frame *from = bundle->image;
+    double gain = isnan(s->gain) ? pel_frame_real(from, "gain", 0) : s->gain;
+    if ((s->poisson || s->readnoise > 0) && !(gain > 0))
+        return pel_error_set(pel_run_error(run), PEL_EINVAL,
+                             "--poisson and --readnoise need a --gain: the image has no key gain");
+    pel_noise_params p = {st->sigma, s->poisson, gain, s->readnoise, pel_run_seed(run),
+                          pel_run_index(run)};
+    pel_frame *noisy = NULL, *map = NULL;
+    pel_status status = pel_frame_like(from, "image", from->size, &noisy, pel_run_error(run));
+    if (status == PEL_OK && s->poisson)
+        status = pel_frame_new("sigma", PEL_F32, from->size, &map, pel_run_error(run));
+    if (status == PEL_OK)
+        status = degrade(run, bundle, noisy, map, &p);
+    pel_frame_unref(noisy);
+    pel_frame_unref(map);
+    return status;
+}
+
+static const pel_program program = {
+    .name = "pel-noise",
+    .summary = "add noise",
+    .operands = "[SIGMA]",
+    .details = "Adds Gaussian noise of standard deviation SIGMA (2.55/255 is fine), and on demand "
+               "photon noise.\nPuts sigma and the truth into the stream.\n"
+               "Example: pel-read photo.png | pel-noise 10/255 --seed 7 | pel-write noisy.png\n",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .state_size = sizeof(state),
+    .flags = PEL_SEEDED,
+    .start = start,
+    .image = image,
+};
+
+int main(int argc, char **argv)
+{
+    return pel_main(&program, argc, argv);
+}
