@@ -27,7 +27,7 @@ typedef struct {
     pel_frame *found;      /* that companion */
     uint64_t images;
     uint64_t expected;     /* 0: not known */
-    bool unused;           /* a companion that no image has followed yet */
+    bool unused;           /* there are companions that no image has followed yet */
 } state;
 
 #define AT(member) offsetof(settings, member)
@@ -309,6 +309,25 @@ static pel_status read_operand(pel_run *run, const char *operand)
     return strcmp(file, "-") == 0 ? read_stdin(run) : read_file(run, file, NULL, "image");
 }
 
+/* In order, except that companions behind the last picture come before it: they can belong to no
+ * other. */
+static pel_status read_operands(pel_run *run, char **operands, size_t count)
+{
+    const settings *s = pel_run_settings(run);
+    size_t last = count; /* picture */
+    for (size_t i = 0; i < count; i++) {
+        const char *role;
+        (void)split(s, operands[i], &role);
+        if (strcmp(role, "image") == 0)
+            last = i;
+    }
+    pel_status status = PEL_OK;
+    for (size_t i = 0; i < count && status == PEL_OK; i++)
+        if (i != last)
+            status = read_operand(run, operands[i]);
+    return status == PEL_OK && last < count ? read_operand(run, operands[last]) : status;
+}
+
 /* The number of images, where each file holds one. */
 static uint64_t count_images(const settings *s, char **operands, size_t count)
 {
@@ -339,18 +358,8 @@ static pel_status source(pel_run *run)
                              "--role '%s': no role that a file can have (see --help)", s->role);
     st->expected = count_images(s, operands, count);
     pel_run_expect(run, st->expected);
-    for (size_t i = 0; i < count; i++) {
-        pel_status status = read_operand(run, operands[i]);
-        if (status != PEL_OK)
-            return status;
-    }
-    if (!st->unused)
-        return PEL_OK;
-    if (st->images > 0)
-        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
-                             "a companion comes after the last picture: it must stand before the "
-                             "pictures that it belongs to");
-    return pel_emit(run, &st->held);
+    pel_status status = read_operands(run, operands, count);
+    return status == PEL_OK && st->unused ? pel_emit(run, &st->held) : status;
 }
 
 static void stop(pel_run *run)
@@ -366,7 +375,7 @@ static const pel_program program = {
     .operands = "[ROLE:]FILE...",
     .details = "Reads TIFF, PNG, JPEG, PNM/PFM/PAM, FITS, y4m, .pel streams and text matrices; the\n"
                "type is told by content. ROLE is psf, mask, sigma, truth or reference: such a file\n"
-               "is a companion of the pictures after it. - reads a picture from stdin.\n"
+               "is a companion of the pictures after it, or of the last one. - reads a picture from stdin.\n"
                "Example: pel-read psf:k.tif night.tif | pel-rl | pel-write sharp.tif\n",
     .options = options,
     .settings_size = sizeof(settings),

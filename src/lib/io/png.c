@@ -240,6 +240,7 @@ static pel_status encode(io_sink *sink, out_state *s, const pel_bundle *bundle, 
                  PNG_FILTER_TYPE_DEFAULT);
     set_metadata(sink, s, bundle);
     png_write_info(s->png, s->info);
+    png_set_invalid(s->png, s->info, PNG_INFO_eXIf); /* png_write_end would write it once more */
     if (bits == 16)
         png_set_swap(s->png);
     for (size_t y = 0; y < size.h; y++) {
