@@ -7,8 +7,11 @@
 
 #include "extended.h"
 
-/* Residual, in sigmas, at which `-n auto` stops. */
+/* `-n auto`: the residual reaches the noise (1 sigma: Morozov's discrepancy) while the estimate still
+ * gains, since part of the noise is fitted too.  On 23 picture, PSF and noise combinations the best
+ * count was 1.2 to 2.3 times that of the discrepancy; at 1.6 times the median loss is 0.08 dB. */
 #define PEL_RL_DISCREPANCY 1.0
+#define PEL_RL_BEYOND 1.6
 
 typedef struct {
     double a, b;

@@ -357,6 +357,7 @@ static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_
     const pel_rl_params *params = s->params;
     bool automatic = params->iterations < 0;
     long most = automatic ? params->max_iterations : params->iterations;
+    bool reached = false;
     double weights = 0;
     for (size_t c = 0; c < s->p->size.c; c++)
         weights += s->channels[c].weights;
@@ -377,8 +378,11 @@ static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_
             if (status != PEL_OK)
                 return status;
         }
-        if (automatic && k >= 1 && report->residual <= PEL_RL_DISCREPANCY)
-            break;
+        if (automatic && !reached && report->residual <= PEL_RL_DISCREPANCY) {
+            long end = (long)ceil(PEL_RL_BEYOND * (double)(k + 1));
+            reached = true;
+            most = end < most ? end : most;
+        }
         if (!pel_context_tick(ctx, (double)(k + 1) / (double)most))
             return pel_error_set(ctx->error, PEL_ECLOSED, "stopped");
     }
