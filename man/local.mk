@@ -21,5 +21,7 @@ CLEANFILES += $(completions)
 EXTRA_DIST += completions/template.bash
 
 $(completions): completions/%: %$(EXEEXT) $(srcdir)/completions/template.bash
-	$(AM_V_GEN)$(MKDIR_P) completions && { sed 's/@PROGRAM@/$*/g; /@WORDS@/,$$d' $(srcdir)/completions/template.bash; \
-	  ./$*$(EXEEXT) --print-option-words; sed '1,/@WORDS@/d; s/@PROGRAM@/$*/g' $(srcdir)/completions/template.bash; } > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)$(MKDIR_P) completions && \
+	  f=`echo $* | tr - _` && t=$(srcdir)/completions/template.bash && \
+	  { sed "/@WORDS@/,\$$d; s/@PROGRAM@/$*/g; s/@FUNCTION@/$$f/g" $$t; ./$*$(EXEEXT) --print-option-words; \
+	    sed "1,/@WORDS@/d; s/@PROGRAM@/$*/g; s/@FUNCTION@/$$f/g" $$t; } > $@.tmp && mv $@.tmp $@

@@ -46,7 +46,7 @@ static const pel_option options[] = {
      "samples in the file; source: as in the file that was read, or the best that the format can"},
     {"quality", 0, PEL_OPT_INTEGER, AT(quality), 1, 100, "95", "N", NULL, "quality of JPEG"},
     {"compress", 0, PEL_OPT_FLAG, AT(compress), 0, 0, NULL, NULL, NULL,
-     "compress without loss (TIFF, FITS)"},
+     "compress TIFF without loss (PNG always is)"},
     {"bare", 0, PEL_OPT_FLAG, AT(bare), 0, 0, NULL, NULL, NULL,
      "write no metadata: no colour profile, EXIF, description or header"},
     {"role", 0, PEL_OPT_TEXT, AT(role), 0, 0, "image", "ROLE", NULL,

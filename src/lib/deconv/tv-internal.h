@@ -17,7 +17,7 @@ const tv_constants *tv_constants_of(pel_tv_prior prior);
 
 /* The strength for noise of `sigma` when the mean gradient magnitude of the estimate is `mean`. */
 double tv_rule(const tv_constants *k, double sigma, double mean);
-#define TV_FIRST_MEAN (getenv("TVF") ? atof(getenv("TVF")) : 0.008) /* of a photograph, before an estimate tells */
+#define TV_FIRST_MEAN 0.008 /* small: too strong a prior is where the rule starts from */
 #define TV_RULE_FROM 10
 #define TV_RULE_EVERY 10
 

@@ -8,27 +8,19 @@
 #include "config.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "tv-internal.h"
 
 #define TABLE 4096
 
 static const tv_constants constants[] = {
-    [PEL_PRIOR_TV] = {1.0, 0.03, 15, 100, 0.15, 2, 200},
+    [PEL_PRIOR_TV] = {1.0, 0.03, 15, 100, 0.12, 2, 200},
     [PEL_PRIOR_HYPER_LAPLACIAN] = {2.0 / 3, 0.03, 15, 100, 0.06, 0.5, 100},
 };
 
 const tv_constants *tv_constants_of(pel_tv_prior prior)
 {
-    static tv_constants c;
-    c = constants[prior];
-    if (getenv("TVD")) c.data_ratio = atof(getenv("TVD"));
-    if (getenv("TVP")) c.prior_ratio = atof(getenv("TVP"));
-    if (getenv("TVI")) c.iterations = atol(getenv("TVI"));
-    if (getenv("TVS")) c.scale = atof(getenv("TVS"));
-    if (getenv("TVPOW")) c.power = atof(getenv("TVPOW"));
-    return &c;
+    return &constants[prior];
 }
 
 double tv_rule(const tv_constants *k, double sigma, double mean)

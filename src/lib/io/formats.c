@@ -95,6 +95,7 @@ struct pel_file_writer {
     const pel_format *format;
     pel_write_params params;
     io_sink sink;
+    mode_t mode;
     bool finished;
 };
 
@@ -123,11 +124,12 @@ static pel_status make_temporary(pel_file_writer *w, pel_error *error)
         return pel_error_set(error, PEL_EIO, "cannot write %s: %s",
                              w->path != NULL ? w->path : "a temporary file", strerror(cause));
     }
-    struct stat old;
     mode_t mask = umask(0);
     umask(mask);
-    mode_t mode = beside && stat(w->path, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask;
-    (void)fchmod(fd, mode);
+    struct stat old;
+    w->mode = !beside                     ? 0600
+              : stat(w->path, &old) == 0 ? old.st_mode & 0777
+                                         : 0666 & ~mask;
     close(fd);
     return PEL_OK;
 }
@@ -199,6 +201,9 @@ pel_status pel_file_finish(pel_file_writer *w, pel_write_report *report, pel_err
     if (report != NULL)
         *report = w->sink.report;
     int fd = open(w->temporary, O_RDONLY | O_CLOEXEC);
+    /* Only now: a format may have made the file anew. */
+    if (fd >= 0)
+        (void)fchmod(fd, w->mode);
     bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
     int cause = errno;
     if (fd >= 0)
