@@ -16,14 +16,16 @@ bool io_tiff_sniff(const uint8_t *h, size_t size)
                          (h[0] == 'M' && h[1] == 'M' && h[2] == 0 && (h[3] == 42 || h[3] == 43)));
 }
 
-/* Warnings tell of damage as errors do; but unknown tags, which every microscope writes, are none. */
+/* Warnings tell of damage as errors do; but unknown tags and channels that are not declared, which
+ * every microscope writes, are none. */
 static int on_warning(TIFF *tiff, void *user, const char *module, const char *format, va_list list)
 {
     char text[300];
     (void)tiff;
     (void)module;
     vsnprintf(text, sizeof text, format, list);
-    if (strstr(text, "nknown field with tag") == NULL && strstr(text, "ASCII value for") == NULL)
+    if (strstr(text, "nknown field with tag") == NULL && strstr(text, "ASCII value for") == NULL &&
+        strstr(text, "Sum of Photometric") == NULL)
         pel_error_set(user, PEL_EFORMAT, "%s", text);
     return 1;
 }
@@ -178,7 +180,8 @@ static pel_status describe(io_source *source, TIFF *tiff, page *p)
     /* Many channels without a colour space (microscopes): all are channels. */
     if (p->photometric <= PHOTOMETRIC_MINISBLACK && p->samples > 1 &&
         (p->extra == 0 || extra_types == NULL || extra_types[0] == EXTRASAMPLE_UNSPECIFIED))
-        p->channels = p->samples;
+        p->channels = p->samples - (p->extra > 1 && extra_types != NULL &&
+                                    extra_types[p->extra - 1] != EXTRASAMPLE_UNSPECIFIED);
     if (p->samples < p->channels || p->samples == 0 || p->samples > 64)
         return io_error(source, PEL_EFORMAT, "a TIFF picture of %u samples a pixel", p->samples);
     return check_length(source, p, compression);
@@ -377,7 +380,8 @@ static size_t count_pages(TIFF *tiff)
 pel_status io_tiff_read(io_source *source)
 {
     pel_error cause;
-    TIFF *tiff = io_tiff_open(source->path, "rm", &cause, source->params->memory_cap);
+    size_t cap = source->params->memory_cap, least = (size_t)1 << 20; /* for directories */
+    TIFF *tiff = io_tiff_open(source->path, "rm", &cause, cap > least ? cap : least);
     if (tiff == NULL || cause.status != PEL_OK) {
         if (tiff != NULL)
             TIFFClose(tiff);

@@ -129,10 +129,13 @@ static void set_layout(io_sink *sink, const pel_frame *image, pel_sample sample,
                  bits == 32 ? SAMPLEFORMAT_IEEEFP : SAMPLEFORMAT_UINT);
     TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, rgb ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK);
     TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
-    if (alpha) {
-        uint16_t type = EXTRASAMPLE_UNASSALPHA;
-        TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, 1, &type);
-    }
+    /* Channels behind the first (grey) or third (RGB), then alpha. */
+    uint16_t types[64] = {EXTRASAMPLE_UNSPECIFIED};
+    size_t extra = channels - (rgb ? 3 : 1);
+    if (alpha)
+        types[extra - 1] = EXTRASAMPLE_UNASSALPHA;
+    if (extra > 0)
+        TIFFSetField(tiff, TIFFTAG_EXTRASAMPLES, (int)extra, types);
     if (sink->params->compress) {
         TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE);
         TIFFSetField(tiff, TIFFTAG_PREDICTOR,
