@@ -5,7 +5,7 @@
  * not look like a result. */
 #include "config.h"
 
-#include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +22,14 @@ typedef struct {
 } settings;
 
 typedef struct {
-    char *name; /* NULL in the last one only while it is being made */
+    char *name;
     pel_file_writer *writer;
 } file;
 
 typedef struct {
     const char *pattern, *format;
     bool numbered;      /* the pattern makes a name for each frame */
-    file *files;        /* the last one is open when not numbered; all are unpublished */
+    file *files;        /* none has its name yet; the last one is open when not numbered */
     size_t count, room;
     uint64_t frames;
     size_t clipped, samples;
@@ -54,6 +54,30 @@ static const pel_option options[] = {
     {"format", 'f', PEL_OPT_TEXT, AT(format), 0, 0, NULL, "FORMAT", NULL,
      "tiff, png, jpeg, pnm, fits, y4m, pel or text, whatever the name says"},
     {NULL}};
+
+/* ---- Signals: Ctrl-C leaves no temporary files behind. */
+
+static const state *volatile interrupted; /* whose files to remove; NULL while they are changing */
+
+static void on_signal(int number)
+{
+    const state *st = interrupted;
+    for (size_t i = 0; st != NULL && i < st->count; i++) {
+        const char *name = pel_file_writer_temporary(st->files[i].writer);
+        if (name != NULL)
+            (void)unlink(name);
+    }
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (signal(numbers[i], on_signal) == SIG_IGN) /* nohup */
+            (void)signal(numbers[i], SIG_IGN);
+}
 
 /* ---- Names */
 
@@ -146,6 +170,8 @@ static pel_status start(pel_run *run)
                              st->pattern, pel_file_formats_help);
     if (to_stdout && isatty(STDOUT_FILENO))
         return pel_error_set(pel_run_error(run), PEL_EUSAGE, "will not write a picture to a terminal");
+    interrupted = st;
+    watch_signals();
     return PEL_OK;
 }
 
@@ -208,8 +234,11 @@ static pel_status write_frame(pel_run *run, const pel_bundle *bundle)
 {
     state *st = pel_run_state(run);
     pel_status status = PEL_OK;
-    if (st->numbered || st->count == 0)
+    if (st->numbered || st->count == 0) {
+        interrupted = NULL;
         status = open_file(run, bundle->image);
+        interrupted = st;
+    }
     if (status == PEL_OK)
         status = pel_file_append(st->files[st->count - 1].writer, bundle, pel_run_error(run));
     if (status == PEL_OK && st->numbered)
@@ -267,6 +296,7 @@ static pel_status publish(pel_run *run)
                                                  : "the stream holds no %s",
                              s->role, st->seen, st->seen);
     pel_status status = st->numbered ? PEL_OK : finish_file(run);
+    interrupted = NULL;
     for (size_t i = 0; i < st->count && status == PEL_OK; i++)
         status = pel_file_publish(st->files[i].writer, pel_run_error(run));
     if (status == PEL_OK && st->clipped > 0)
@@ -286,6 +316,7 @@ static pel_status source(pel_run *run)
 static void stop(pel_run *run)
 {
     state *st = pel_run_state(run);
+    interrupted = NULL;
     for (size_t i = 0; i < st->count; i++) {
         pel_file_writer_free(st->files[i].writer);
         free(st->files[i].name);

@@ -59,6 +59,9 @@ pel_status pel_file_append(pel_file_writer *writer, const pel_bundle *bundle, pe
 pel_status pel_file_finish(pel_file_writer *writer, pel_write_report *report, pel_error *error);
 pel_status pel_file_publish(pel_file_writer *writer, pel_error *error);
 void pel_file_writer_free(pel_file_writer *writer);
+/* The temporary name, while there is such a file, or NULL: for who must remove it in a signal
+ * handler. */
+const char *pel_file_writer_temporary(const pel_file_writer *writer);
 
 /* The format's name for a file name's extension ("tiff" for a.TIF), or NULL. */
 const char *pel_file_format(const char *path);

@@ -117,6 +117,24 @@ ok test -L link.png
   ok test -c /dev/full
 }
 
+# --- Interrupted, and on a full disk (a limit of 1 KiB stands for it)
+(pel-read a.png b.tif; sleep 3) | pel-write int-%d.png 2>err &
+writer=$!
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+  sleep 0.1
+  [ -z "$(find . -name '.pellucid*')" ] || break
+done
+ok test -n "$(find . -name '.pellucid*')"
+kill "$writer"
+wait "$writer" 2>/dev/null
+equal 'after the signal' "$(find . -name '.pellucid*' -o -name 'int-*')" ''
+scene 64x64x1x3 >scene.pel
+for name in f.tif f.png f.jpg f.ppm f.fits f.y4m f.pel; do
+  pipe_is 1 "trap '' XFSZ; ulimit -f 1; pel-write $name <scene.pel"
+  ok test ! -e $name
+done
+equal 'after the full disk' "$(find . -name '.pellucid*')" ''
+
 # --- Several streams on stdin are one
 pel-read a.png >one.pel
 pel-read b.tif >other.pel

@@ -254,6 +254,11 @@ pel_status pel_file_publish(pel_file_writer *w, pel_error *error)
     return status;
 }
 
+const char *pel_file_writer_temporary(const pel_file_writer *w)
+{
+    return w->temporary;
+}
+
 void pel_file_writer_free(pel_file_writer *w)
 {
     if (w == NULL)
