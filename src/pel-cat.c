@@ -21,6 +21,7 @@ typedef struct {
         uint64_t first, last;
     } ranges[MOST_RANGES];
     size_t count;
+    uint64_t emitted;
 } state;
 
 static const pel_option options[] = {
@@ -66,12 +67,24 @@ static pel_status start(pel_run *run)
 
 static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
-    const state *st = pel_run_state(run);
+    state *st = pel_run_state(run);
     uint64_t number = pel_run_index(run);
     bool wanted = st->count == 0;
     for (size_t i = 0; i < st->count && !wanted; i++)
         wanted = number >= st->ranges[i].first && number <= st->ranges[i].last;
+    st->emitted += wanted;
     return wanted ? pel_emit(run, bundle) : PEL_OK;
+}
+
+/* Selecting nothing is a mistake that a stage further on would only find puzzling. */
+static pel_status drain(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    const state *st = pel_run_state(run);
+    if (st->count == 0 || st->emitted > 0)
+        return PEL_OK;
+    return pel_error_set(pel_run_error(run), PEL_EINVAL, "--images %s: there are only %llu images",
+                         s->images, (unsigned long long)pel_run_index(run));
 }
 
 static pel_status read_operand(pel_run *run, const char *name)
@@ -113,6 +126,7 @@ static const pel_program program = {
     .start = start,
     .source = source,
     .image = image,
+    .drain = drain,
 };
 
 int main(int argc, char **argv)

@@ -27,15 +27,36 @@ static const pel_option options[] = {
      "print the history of the stream as plain text instead"},
     {NULL}};
 
-/* Bytes that a terminal might act on are shown as %XX, as the stream has them. */
-static void put_text(const char *text)
+/* Bytes of the character at p if it is printable text in UTF-8 (RFC 3629), else 0. */
+static size_t printable(const unsigned char *p, size_t count)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < 0x20 || c == 0x7f || c == '%')
-            printf("%%%02X", c);
-        else
-            putchar(c);
+    if (*p < 0x80)
+        return *p >= 0x20 && *p != 0x7f;
+    size_t n = *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
+    if (n == 0 || n > count)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool control = *p == 0xc2 && p[1] < 0xa0; /* C1: a terminal acts on them */
+    bool longer = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
+    bool beyond = (*p == 0xed && p[1] > 0x9f) || (*p == 0xf4 && p[1] > 0x8f);
+    return control || longer || beyond ? 0 : n;
+}
+
+/* Bytes that a terminal might act on, and those in `also`, are shown as %XX, as the stream has
+ * them; those in `as_is` are not. */
+static void put_text(const uint8_t *text, size_t count, const char *also, const char *as_is)
+{
+    for (size_t i = 0; i < count;) {
+        char c = (char)text[i];
+        size_t n = c != '\0' && strchr(also, c) != NULL ? 0 : printable(text + i, count - i);
+        if (n == 0 && c != '\0' && strchr(as_is, c) != NULL)
+            n = 1;
+        if (n == 0)
+            printf("%%%02X", text[i]);
+        fwrite(text + i, 1, n, stdout);
+        i += n > 0 ? n : 1;
     }
 }
 
@@ -75,7 +96,7 @@ static pel_status frame(pel_run *run, pel_frame *f)
     state *st = pel_run_state(run);
     if (s->history) {
         if (strcmp(f->role, "meta") == 0 && strcmp(pel_frame_slot(f), "history") == 0)
-            fwrite(pel_frame_bytes(f), 1, f->bytes, stdout);
+            put_text(pel_frame_bytes(f), f->bytes, "", "\n\t");
         return PEL_OK;
     }
     if (!st->titled)
@@ -92,7 +113,8 @@ static pel_status frame(pel_run *run, pel_frame *f)
     putchar('\t');
     for (size_t i = 0; i < f->key_count; i++) {
         printf("%s%s=", i > 0 ? " " : "", f->keys[i].name);
-        put_text(f->keys[i].value);
+        const char *value = f->keys[i].value;
+        put_text((const uint8_t *)value, strlen(value), " %", "");
     }
     putchar('\n');
     return PEL_OK;

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +26,14 @@ enum { METRICS = 7 };
 static const char *const metric_names[METRICS] = {"psnr", "mse", "mae", "ssim", "ms_ssim", "dx", "dy"};
 
 typedef struct {
-    FILE *table;
-    char *temporary;
+    FILE *table;      /* stdout, or with -o memory: text, length */
+    char *text;
+    size_t length;
+    char *target;     /* with -o: the file, behind symbolic links */
+    char *temporary;  /* its temporary name; NULL when it is none, or has its own name already */
+    size_t written;   /* of text, to a file that is not replaced */
+    mode_t mode;      /* permissions of the file that is replaced; 0: there is none */
+    FILE *file;
     double sums[METRICS];
     uint64_t counts[METRICS], rows;
 } state;
@@ -44,10 +51,37 @@ static const pel_option options[] = {
     {"border", 0, PEL_OPT_INTEGER, AT(border), 0, 100000, "0", "N", NULL,
      "samples left out along each edge"},
     {"range", 0, PEL_OPT_REAL_AUTO, AT(range), 1e-30, 1e30, "auto", "X", NULL,
-     "full scale for PSNR and SSIM; auto: the image's key white, else the truth's maximum minus "
+     "full scale for PSNR and SSIM; auto: key white minus black, else the truth's maximum minus "
      "minimum"},
     {NULL}};
 
+static pel_status cannot_write(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    return pel_error_set(pel_run_error(run), errno == EPIPE ? PEL_ECLOSED : PEL_EIO,
+                         "cannot write %s: %s", s->output != NULL ? s->output : "the table",
+                         strerror(errno));
+}
+
+static pel_status open_temporary(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    size_t room = strlen(st->target) + 16;
+    st->temporary = malloc(room);
+    if (st->temporary == NULL)
+        return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
+    snprintf(st->temporary, room, "%s.XXXXXX", st->target);
+    int fd = mkostemp(st->temporary, O_CLOEXEC);
+    st->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (st->file != NULL)
+        return PEL_OK;
+    free(st->temporary);
+    st->temporary = NULL;
+    return cannot_write(run);
+}
+
+/* What -o names is replaced when a stream has come to its end; a device or a FIFO is written to, and
+ * a symbolic link stays one. */
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
@@ -55,31 +89,35 @@ static pel_status start(pel_run *run)
     st->table = stdout;
     if (s->output == NULL)
         return PEL_OK;
+    if (strcmp(s->output, "-") == 0)
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "-o -: the stream goes to stdout; without -o the table does");
     pel_run_output(run);
-    size_t room = strlen(s->output) + 16;
-    st->temporary = malloc(room);
-    if (st->temporary == NULL)
+    struct stat there;
+    bool exists = stat(s->output, &there) == 0;
+    st->mode = exists ? there.st_mode & 0777 : 0;
+    st->table = open_memstream(&st->text, &st->length);
+    st->target = exists ? realpath(s->output, NULL) : strdup(s->output);
+    if (st->table == NULL || st->target == NULL)
         return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
-    snprintf(st->temporary, room, "%s.XXXXXX", s->output);
-    int fd = mkstemp(st->temporary);
-    st->table = fd >= 0 ? fdopen(fd, "w") : NULL;
-    if (st->table != NULL)
-        return PEL_OK;
-    free(st->temporary);
-    st->temporary = NULL;
-    return pel_error_set(pel_run_error(run), PEL_EIO, "cannot write %s: %s", s->output,
-                         strerror(errno));
+    if (!exists || S_ISREG(there.st_mode))
+        return open_temporary(run);
+    st->file = fopen(s->output, "we");
+    return st->file != NULL ? PEL_OK : cannot_write(run);
 }
 
 static void stop(pel_run *run)
 {
     state *st = pel_run_state(run);
-    if (st->temporary == NULL)
-        return;
-    if (st->table != NULL)
+    if (st->file != NULL)
+        fclose(st->file);
+    if (st->temporary != NULL)
+        (void)unlink(st->temporary);
+    if (st->table != NULL && st->table != stdout)
         fclose(st->table);
-    (void)unlink(st->temporary);
     free(st->temporary);
+    free(st->target);
+    free(st->text);
 }
 
 /* JSON has no NaN or infinity: null.  Text is escaped as RFC 8259 asks. */
@@ -125,16 +163,15 @@ static void put_row(pel_run *run, const char *frame, const char *name, const dou
     fputs(s->json ? "}\n" : "\n", to);
 }
 
+/* The key white is full scale; pictures without are measured by what the truth holds. */
 static double find_range(const settings *s, const pel_frame *image, const pel_frame *truth)
 {
     if (!isnan(s->range))
         return s->range;
-    const char *white = pel_frame_key(image, "white");
-    if (white == NULL)
-        white = pel_frame_key(truth, "white");
-    double v = white != NULL ? atof(white) : 0;
-    if (v > 0)
-        return v - pel_frame_real(image, "black", 0);
+    const pel_frame *of = pel_frame_key(image, "white") != NULL ? image : truth;
+    double range = pel_frame_real(of, "white", 0) - pel_frame_real(of, "black", 0);
+    if (range > 0)
+        return range;
     const float *t = pel_frame_floats(truth);
     double low = HUGE_VAL, high = -HUGE_VAL;
     for (size_t i = 0; i < pel_size_count(truth->size); i++)
@@ -159,8 +196,11 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
                              "a truth of %zux%zux%zux%zu for an image of %zux%zux%zux%zu",
                              truth->size.w, truth->size.h, truth->size.d, truth->size.c,
                              estimate->size.w, estimate->size.h, estimate->size.d, estimate->size.c);
-    pel_score_params params = {find_range(s, estimate, truth), (size_t)s->border,
-                               (pel_shift)s->shift, (size_t)s->max_shift};
+    double range = find_range(s, estimate, truth);
+    if (!(range > 0))
+        return pel_error_set(pel_run_error(run), PEL_EINVAL,
+                             "the truth is constant, and the key white missing: give --range");
+    pel_score_params params = {range, (size_t)s->border, (pel_shift)s->shift, (size_t)s->max_shift};
     pel_score score;
     pel_status status = pel_score_pair(pel_run_context(run), pel_frame_floats(estimate),
                                        pel_frame_floats(truth), estimate->size, &params, &score);
@@ -182,6 +222,33 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
     return pel_emit(run, bundle);
 }
 
+/* The table so far goes to its file: streams that follow one another share a table. */
+static pel_status publish(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    pel_status status = st->file == NULL ? open_temporary(run) : PEL_OK;
+    if (status != PEL_OK)
+        return status;
+    size_t from = st->temporary != NULL ? 0 : st->written; /* a FIFO has the rest already */
+    bool good = fwrite(st->text + from, 1, st->length - from, st->file) == st->length - from &&
+                fflush(st->file) == 0;
+    st->written = st->length;
+    if (!good)
+        return cannot_write(run);
+    if (st->temporary == NULL)
+        return PEL_OK;
+    mode_t mask = umask(0);
+    (void)umask(mask);
+    (void)fchmod(fileno(st->file), st->mode != 0 ? st->mode : 0666 & ~mask);
+    good = fclose(st->file) == 0;
+    st->file = NULL;
+    if (!good || rename(st->temporary, st->target) != 0)
+        return cannot_write(run);
+    free(st->temporary);
+    st->temporary = NULL;
+    return PEL_OK;
+}
+
 static pel_status drain(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
@@ -193,18 +260,11 @@ static pel_status drain(pel_run *run)
         means[i] = st->counts[i] > 0 ? st->sums[i] / (double)st->counts[i] : (double)NAN;
     put_row(run, "mean", "-", means);
     if (fflush(st->table) != 0 || ferror(st->table))
-        return pel_error_set(pel_run_error(run), PEL_EIO, "cannot write the table: %s",
-                             strerror(errno));
+        return cannot_write(run);
     memset(st->sums, 0, sizeof st->sums);
     memset(st->counts, 0, sizeof st->counts);
     st->rows = 0;
-    if (st->temporary == NULL)
-        return PEL_OK;
-    (void)fchmod(fileno(st->table), 0644);
-    if (rename(st->temporary, s->output) != 0)
-        return pel_error_set(pel_run_error(run), PEL_EIO, "cannot write %s: %s", s->output,
-                             strerror(errno));
-    return PEL_OK;
+    return s->output != NULL ? publish(run) : PEL_OK;
 }
 
 static const pel_program program = {

@@ -10,6 +10,7 @@
 
 typedef struct {
     pel_blend *blend;  /* of the image that is being put together; NULL between images */
+    pel_size whole;    /* its size */
     size_t tiles, seen;
 } state;
 
@@ -66,11 +67,15 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
     pel_status status = parse(run, bundle->image, v);
     if (status != PEL_OK)
         return status;
+    pel_size whole = {v[5], v[6], v[7], bundle->image->size.c};
     if (v[0] != st->seen || (st->blend != NULL && v[1] != st->tiles))
         return pel_error_set(pel_run_error(run), PEL_EFORMAT,
                              "tile %llu of %llu came where tile %zu was expected", v[0], v[1], st->seen);
+    if (st->blend != NULL && !pel_size_equal(whole, st->whole))
+        return pel_error_set(pel_run_error(run), PEL_EFORMAT,
+                             "tile %llu is of another picture than those before it", v[0]);
     if (st->blend == NULL) {
-        pel_size whole = {v[5], v[6], v[7], bundle->image->size.c};
+        st->whole = whole;
         st->tiles = v[1];
         status = pel_blend_new(whole, pel_run_memory(run), &st->blend, pel_run_error(run));
     }

@@ -66,11 +66,26 @@ static float tent(size_t i, size_t n, size_t start, size_t total)
     return (float)(left < right ? left : right) / (float)n;
 }
 
-static float weight(const pel_blend *b, pel_size tile, const size_t corner[3], size_t x, size_t y,
-                    size_t z)
+/* The tents of a tile along its three sides, in one block. */
+typedef struct {
+    float *x, *y, *z;
+} tents;
+
+static pel_status make_tents(pel_size tile, pel_size whole, const size_t corner[3], tents *t,
+                             pel_error *error)
 {
-    return tent(x, tile.w, corner[0], b->whole.w) * tent(y, tile.h, corner[1], b->whole.h) *
-           tent(z, tile.d, corner[2], b->whole.d);
+    t->x = pel_alloc_floats(tile.w + tile.h + tile.d);
+    if (t->x == NULL)
+        return pel_error_set(error, PEL_ENOMEM, "out of memory");
+    t->y = t->x + tile.w;
+    t->z = t->y + tile.h;
+    for (size_t i = 0; i < tile.w; i++)
+        t->x[i] = tent(i, tile.w, corner[0], whole.w);
+    for (size_t i = 0; i < tile.h; i++)
+        t->y[i] = tent(i, tile.h, corner[1], whole.h);
+    for (size_t i = 0; i < tile.d; i++)
+        t->z[i] = tent(i, tile.d, corner[2], whole.d);
+    return PEL_OK;
 }
 
 static layer *find_layer(pel_blend *b, const pel_frame *frame)
@@ -104,7 +119,7 @@ static pel_status open_layer(pel_blend *b, const pel_frame *frame, layer **out, 
 }
 
 static pel_status add_frame(pel_blend *b, const pel_frame *tile, const size_t corner[3],
-                            pel_error *error)
+                            const tents *weight, pel_error *error)
 {
     layer *l = find_layer(b, tile);
     if (l == NULL) {
@@ -121,8 +136,10 @@ static pel_status add_frame(pel_blend *b, const pel_frame *tile, const size_t co
             for (size_t y = 0; y < s.h; y++) {
                 float *to = pel_frame_floats(l->sum) +
                             ((c * t.d + z + corner[2]) * t.h + y + corner[1]) * t.w + corner[0];
+                const float yz = weight->y[y] * weight->z[z];
                 for (size_t x = 0; x < s.w; x++)
-                    to[x] += weight(b, s, corner, x, y, z) * *from++;
+                    to[x] += weight->x[x] * yz * from[x];
+                from += s.w;
             }
     l->tiles++;
     return PEL_OK;
@@ -156,21 +173,25 @@ pel_status pel_blend_add(pel_blend *b, const pel_bundle *tile, size_t x, size_t 
     if (s.w > b->whole.w || x > b->whole.w - s.w || s.h > b->whole.h || y > b->whole.h - s.h ||
         s.d > b->whole.d || z > b->whole.d - s.d)
         return pel_error_set(error, PEL_EINVAL, "a tile lies outside the image");
-    pel_status status = add_frame(b, tile->image, corner, error);
-    for (size_t i = 0; i < tile->count && status == PEL_OK; i++)
-        if (pel_geometry_follows(tile->companions[i], tile->image))
-            status = add_frame(b, tile->companions[i], corner, error);
-    if (status == PEL_OK)
-        status = keep_constant(b, tile, error);
+    tents weight;
+    pel_status status = make_tents(s, b->whole, corner, &weight, error);
     if (status != PEL_OK)
         return status;
-    for (size_t k = 0; k < s.d; k++)
-        for (size_t j = 0; j < s.h; j++)
+    status = add_frame(b, tile->image, corner, &weight, error);
+    for (size_t i = 0; i < tile->count && status == PEL_OK; i++)
+        if (pel_geometry_follows(tile->companions[i], tile->image))
+            status = add_frame(b, tile->companions[i], corner, &weight, error);
+    if (status == PEL_OK)
+        status = keep_constant(b, tile, error);
+    for (size_t k = 0; k < s.d && status == PEL_OK; k++)
+        for (size_t j = 0; j < s.h; j++) {
+            float *to = b->weights + ((k + z) * b->whole.h + j + y) * b->whole.w + x;
             for (size_t i = 0; i < s.w; i++)
-                b->weights[((k + z) * b->whole.h + j + y) * b->whole.w + i + x] +=
-                    weight(b, s, corner, i, j, k);
-    b->tiles++;
-    return PEL_OK;
+                to[i] += weight.x[i] * (weight.y[j] * weight.z[k]);
+        }
+    pel_free(weight.x);
+    b->tiles += status == PEL_OK;
+    return status;
 }
 
 /* The first tile begins at the image's own corner: its origin is the image's. */
@@ -181,8 +202,9 @@ static pel_status finish_layer(pel_blend *b, layer *l, pel_error *error)
     if (l->tiles != b->tiles)
         return pel_error_set(error, PEL_EFORMAT, "only %zu of %zu tiles have %s", l->tiles, b->tiles,
                              l->sum->role);
-    for (size_t i = 0; i < pel_size_count(l->sum->size); i++)
-        v[i] /= b->weights[i % plane];
+    for (size_t c = 0; c < l->sum->size.c; c++, v += plane)
+        for (size_t i = 0; i < plane; i++)
+            v[i] /= b->weights[i];
     const char *origin = pel_frame_key(l->sum, "origin");
     if (origin != NULL && strcmp(origin, "0,0,0") == 0)
         (void)pel_frame_set(l->sum, "origin", NULL, error);

@@ -19,15 +19,28 @@ static bool inside(size_t from, size_t count, size_t total)
     return count > 0 && from <= total && count <= total - from;
 }
 
+static bool take_number(const char **text, size_t *value)
+{
+    if (**text < '0' || **text > '9')
+        return false;
+    char *end;
+    unsigned long long v = strtoull(*text, &end, 10);
+    *text = end;
+    *value = (size_t)v;
+    return v < (1ull << 40);
+}
+
 /* origin=x,y,z of the cut: the frame's own plus the corner. */
 static pel_status move_origin(pel_frame *cut, pel_region r, pel_error *error)
 {
-    unsigned long long x = 0, y = 0, z = 0;
+    size_t v[3] = {0, 0, 0};
     const char *origin = pel_frame_key(cut, "origin");
-    if (origin != NULL && sscanf(origin, "%llu,%llu,%llu", &x, &y, &z) < 2)
-        x = y = z = 0;
+    for (int i = 0; i < 3 && origin != NULL; i++)
+        if (!take_number(&origin, &v[i]) || *origin++ != (i < 2 ? ',' : '\0'))
+            return pel_error_set(error, PEL_EFORMAT, "origin=%.80s is not three numbers",
+                                 pel_frame_key(cut, "origin"));
     char text[80];
-    snprintf(text, sizeof text, "%llu,%llu,%llu", x + r.x, y + r.y, z + r.z);
+    snprintf(text, sizeof text, "%zu,%zu,%zu", v[0] + r.x, v[1] + r.y, v[2] + r.z);
     return pel_frame_set(cut, "origin", text, error);
 }
 
@@ -84,17 +97,6 @@ pel_status pel_geometry_cut_bundle(const pel_bundle *bundle, pel_region region, 
         }
     }
     return status;
-}
-
-static bool take_number(const char **text, size_t *value)
-{
-    if (**text < '0' || **text > '9')
-        return false;
-    char *end;
-    unsigned long long v = strtoull(*text, &end, 10);
-    *text = end;
-    *value = (size_t)v;
-    return v < (1ull << 40);
 }
 
 bool pel_geometry_parse(const char *text, pel_region *r, bool *placed)

@@ -9,6 +9,8 @@
 
 #include "ssim.h"
 
+#define COARSE_SAMPLES ((size_t)1 << 18) /* enough to tell whole shifts apart */
+
 typedef struct {
     double square, absolute;
     size_t count;
@@ -45,46 +47,46 @@ static void cubic(double f, double weight[4])
     weight[3] = f * f * (-0.5 + 0.5 * f);
 }
 
-/* One plane moved by (dx, dy): to(x, y) = from(x + dx, y + dy), edges repeated. */
-static void move_plane(const float *from, size_t w, size_t h, double dx, double dy, float *work,
-                       float *to)
+/* Row y of a plane that is moved by (dx, dy): to(x) = from(x + dx, y + dy) for x0 <= x < x1, by the
+ * product of two cubics.  Samples up to two beyond the shift are read; `work` has w samples. */
+static void move_row(const float *from, size_t w, size_t y, double dx, double dy, size_t x0,
+                     size_t x1, float *work, float *to)
 {
-    ptrdiff_t ix = (ptrdiff_t)floor(dx), iy = (ptrdiff_t)floor(dy);
+    const ptrdiff_t ix = (ptrdiff_t)floor(dx), iy = (ptrdiff_t)floor(dy);
     double wx[4], wy[4];
     cubic(dx - (double)ix, wx);
     cubic(dy - (double)iy, wy);
-    for (size_t y = 0; y < h; y++)
-        for (size_t x = 0; x < w; x++) {
-            double v = 0;
-            for (int k = 0; k < 4; k++) {
-                ptrdiff_t u = (ptrdiff_t)x + ix + k - 1;
-                u = u < 0 ? 0 : u >= (ptrdiff_t)w ? (ptrdiff_t)w - 1 : u;
-                if (wx[k] != 0)
-                    v += wx[k] * (double)from[y * w + (size_t)u];
-            }
-            work[y * w + x] = (float)v;
-        }
-    for (size_t y = 0; y < h; y++)
-        for (size_t x = 0; x < w; x++) {
-            double v = 0;
-            for (int k = 0; k < 4; k++) {
-                ptrdiff_t u = (ptrdiff_t)y + iy + k - 1;
-                u = u < 0 ? 0 : u >= (ptrdiff_t)h ? (ptrdiff_t)h - 1 : u;
-                if (wy[k] != 0)
-                    v += wy[k] * (double)work[(size_t)u * w + x];
-            }
-            to[y * w + x] = (float)v;
-        }
+    memset(work, 0, w * sizeof *work);
+    memset(to + x0, 0, (x1 - x0) * sizeof *to);
+    /* Taps of weight 0 are left out: they may lie outside, or hold a NaN. */
+    for (int k = 0; k < 4; k++) {
+        if (wy[k] == 0)
+            continue;
+        const float t = (float)wy[k];
+        const float *row = from + ((ptrdiff_t)y + iy + k - 1) * (ptrdiff_t)w;
+        for (size_t x = 0; x < w; x++)
+            work[x] += t * row[x];
+    }
+    for (int k = 0; k < 4; k++) {
+        if (wx[k] == 0)
+            continue;
+        const float t = (float)wx[k];
+        const float *tap = work + ix + k - 1;
+        for (size_t x = x0; x < x1; x++)
+            to[x] += t * tap[x];
+    }
 }
 
 typedef struct {
     const float *estimate, *truth;
     pel_size size;
-    size_t margin; /* left out on each side: the same samples for all shifts */
-    double step;   /* of the grid of shifts */
+    size_t margin;   /* left out on each side: the same samples for all shifts */
+    size_t row_step; /* each so many rows are compared */
+    double reach;    /* no shift beyond */
+    double step;     /* of the grid of shifts */
     double x0, y0;
     size_t columns;
-    float *work;   /* two planes a worker */
+    float *work;     /* two rows a worker */
     double *errors;
 } search;
 
@@ -93,26 +95,30 @@ static void try_shift(void *arg, size_t index, size_t worker)
     const search *s = arg;
     double dx = s->x0 + s->step * (double)(index % s->columns);
     double dy = s->y0 + s->step * (double)(index / s->columns);
-    size_t w = s->size.w, h = s->size.h, m = s->margin;
-    float *work = s->work + worker * 2 * w * h, *moved = work + w * h;
+    const size_t w = s->size.w, h = s->size.h, m = s->margin;
+    float *work = s->work + worker * 2 * w, *moved = work + w;
     bool whole = floor(dx) == dx && floor(dy) == dy;
     sums total = {0, 0, 0};
+    s->errors[index] = HUGE_VAL;
+    if (fabs(dx) > s->reach || fabs(dy) > s->reach)
+        return;
     for (size_t plane = 0; plane < s->size.c * s->size.d; plane++) {
         const float *estimate = s->estimate + plane * w * h, *truth = s->truth + plane * w * h;
-        window v = {NULL, truth + m * w + m, w - 2 * m, h - 2 * m, w};
-        if (whole) {
-            v.a = estimate + ((ptrdiff_t)m + (ptrdiff_t)dy) * (ptrdiff_t)w + (ptrdiff_t)m +
-                  (ptrdiff_t)dx;
-        } else {
-            move_plane(estimate, w, h, dx, dy, work, moved);
-            v.a = moved + m * w + m;
+        for (size_t y = m; y < h - m; y += s->row_step) {
+            window v = {moved + m, truth + y * w + m, w - 2 * m, 1, w};
+            if (whole)
+                v.a = estimate + ((ptrdiff_t)y + (ptrdiff_t)dy) * (ptrdiff_t)w + (ptrdiff_t)m +
+                      (ptrdiff_t)dx;
+            else
+                move_row(estimate, w, y, dx, dy, m, w - m, work, moved);
+            add_errors(&v, &total);
         }
-        add_errors(&v, &total);
     }
-    s->errors[index] = total.count > 0 ? total.square / (double)total.count : HUGE_VAL;
+    if (total.count > 0)
+        s->errors[index] = total.square / (double)total.count;
 }
 
-/* The best of n x n shifts around (*dx, *dy), `step` apart. */
+/* The best of n x n shifts around (*dx, *dy), `step` apart; the middle one wins a tie. */
 static void best_shift(const pel_context *ctx, search *s, size_t n, double step, double *dx,
                        double *dy)
 {
@@ -121,37 +127,68 @@ static void best_shift(const pel_context *ctx, search *s, size_t n, double step,
     s->x0 = *dx - step * (double)(n / 2);
     s->y0 = *dy - step * (double)(n / 2);
     pel_pool_run(ctx->pool, n * n, try_shift, s);
-    size_t best = 0;
-    for (size_t i = 1; i < n * n; i++)
+    size_t best = n * n / 2;
+    for (size_t i = 0; i < n * n; i++)
         if (s->errors[i] < s->errors[best])
             best = i;
     *dx = s->x0 + step * (double)(best % n);
     *dy = s->y0 + step * (double)(best / n);
 }
 
+/* From coarse to fine: all whole shifts over some of the rows, then the neighbours of the best over
+ * all, at whole, half and quarter samples. */
 static pel_status find_shift(const pel_context *ctx, const float *estimate, const float *truth,
                              pel_size size, const pel_score_params *params, double *dx, double *dy)
 {
-    size_t reach = params->max_shift, side = 2 * reach + 1, most = side > 9 ? side : 9;
-    size_t margin = params->border > reach + 1 ? params->border : reach + 1;
+    static const double steps[] = {1, 0.5, 0.25};
+    const size_t reach = params->max_shift, side = 2 * reach + 1, most = side > 3 ? side : 3;
+    const size_t margin = params->border > reach + 1 ? params->border : reach + 1;
     if (size.w <= 2 * margin || size.h <= 2 * margin)
         return pel_error_set(ctx->error, PEL_EINVAL,
                              "a picture of %zux%zu is too small for shifts of up to %zu samples",
                              size.w, size.h, reach);
-    search s = {estimate, truth, size, margin, 1, 0, 0, 0, NULL, NULL};
-    s.work = pel_alloc_floats(2 * size.w * size.h * pel_pool_threads(ctx->pool));
+    search s = {.estimate = estimate, .truth = truth, .size = size, .margin = margin};
+    s.reach = (double)reach;
+    s.work = pel_alloc_floats(2 * size.w * pel_pool_threads(ctx->pool));
     s.errors = pel_alloc(most * most * sizeof *s.errors);
     pel_status status = PEL_OK;
-    if (s.work == NULL || s.errors == NULL)
-        status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     *dx = *dy = 0;
-    if (status == PEL_OK)
+    if (s.work == NULL || s.errors == NULL) {
+        status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    } else {
+        s.row_step = 1 + pel_size_count(size) / COARSE_SAMPLES;
         best_shift(ctx, &s, side, 1, dx, dy);
-    if (status == PEL_OK && params->shift == PEL_SHIFT_QUARTER)
-        best_shift(ctx, &s, 7, 0.25, dx, dy);
+        s.row_step = 1;
+        for (int i = 0; i < (params->shift == PEL_SHIFT_QUARTER ? 3 : 1); i++)
+            best_shift(ctx, &s, 3, steps[i], dx, dy);
+    }
     pel_free(s.work);
     pel_free(s.errors);
     return status;
+}
+
+/* Samples at each side that a shift brings in from outside. */
+static size_t edge_of(double shift)
+{
+    double a = fabs(shift);
+    return (size_t)floor(a) + (floor(a) == a ? 0 : 2);
+}
+
+/* The estimate moved by the shift, inside the border; the rest is 0. */
+static pel_status move_all(const pel_context *ctx, const float *estimate, pel_size size,
+                           size_t border, const pel_score *score, float **out)
+{
+    size_t planes = size.c * size.d, w = size.w, h = size.h;
+    float *moved = pel_calloc_floats(planes * w * h + w);
+    if (moved == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    float *work = moved + planes * w * h;
+    for (size_t p = 0; p < planes; p++)
+        for (size_t y = border; y < h - border; y++)
+            move_row(estimate + p * w * h, w, y, score->dx, score->dy, border, w - border, work,
+                     moved + (p * h + y) * w);
+    *out = moved;
+    return PEL_OK;
 }
 
 /* ---- The score */
@@ -199,27 +236,21 @@ static pel_status score_ssim(const pel_context *ctx, const float *a, const float
 pel_status pel_score_pair(const pel_context *ctx, const float *estimate, const float *truth,
                           pel_size size, const pel_score_params *params, pel_score *score)
 {
-    size_t plane = size.w * size.h, border = params->border;
+    size_t border = params->border;
     memset(score, 0, sizeof *score);
     if (!(params->range > 0))
         return pel_error_set(ctx->error, PEL_EINVAL, "the range of the samples is not above 0");
-    if (size.w <= 2 * border || size.h <= 2 * border)
+    if (border >= (size.w + 1) / 2 || border >= (size.h + 1) / 2)
         return pel_error_set(ctx->error, PEL_EINVAL, "nothing is left of %zux%zu inside a border of %zu",
                              size.w, size.h, border);
     float *moved = NULL;
     pel_status status = PEL_OK;
-    if (params->shift != PEL_SHIFT_NONE) {
+    if (params->shift != PEL_SHIFT_NONE)
         status = find_shift(ctx, estimate, truth, size, params, &score->dx, &score->dy);
-        size_t edge = (size_t)ceil(fmax(fabs(score->dx), fabs(score->dy)));
-        border = border > edge ? border : edge; /* no repeated edges in the score */
-    }
     if (status == PEL_OK && (score->dx != 0 || score->dy != 0)) {
-        moved = pel_alloc_floats(pel_size_count(size) + plane);
-        if (moved == NULL)
-            return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
-        for (size_t p = 0; p < size.c * size.d; p++)
-            move_plane(estimate + p * plane, size.w, size.h, score->dx, score->dy,
-                       moved + pel_size_count(size), moved + p * plane);
+        size_t ex = edge_of(score->dx), ey = edge_of(score->dy), edge = ex > ey ? ex : ey;
+        border = border > edge ? border : edge; /* nothing from outside in the score */
+        status = move_all(ctx, estimate, size, border, score, &moved);
         estimate = moved;
     }
     if (status == PEL_OK) {
