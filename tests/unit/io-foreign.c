@@ -1,5 +1,5 @@
 /* io-foreign.c - picture files as other programs make them (by hand, or by the codecs' own
- * libraries): byte orders, sample types, tiles, planes, palettes, alpha, orientation.  (Our own: io.c; damage:
+ * libraries): byte orders, sample types, tiles, planes, palettes, alpha, orientation.  (Our own:
  * io.c; damage: io-mutate.c.)
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
