@@ -179,6 +179,7 @@ static const struct {
     {"tiff u8", "tiff", {13, 11, 1, 3}, PEL_SAMPLE_U8, false, true, true, 1, 0},
     {"tiff u16 deflate", "tiff", {23, 17, 1, 1}, PEL_SAMPLE_U16, true, false, true, 3, 0},
     {"tiff f32 volume", "tiff", {9, 7, 4, 1}, PEL_SAMPLE_F32, true, false, false, 1, 0},
+    {"tiff stack", "tiff", {9, 7, 4, 2}, PEL_SAMPLE_U8, false, false, false, 1, 0},
     {"png u8", "png", {21, 13, 1, 3}, PEL_SAMPLE_U8, false, true, true, 1, 0},
     {"png u16", "png", {21, 13, 1, 1}, PEL_SAMPLE_U16, false, false, false, 1, 0},
     {"jpeg rgb", "jpeg", {37, 29, 1, 3}, PEL_SAMPLE_U8, false, false, true, 1, 0},

@@ -108,6 +108,8 @@ static const struct {
     {"c.tif", {31, 17, 1, 5}, PEL_SAMPLE_F32, 0, true, false, 0},
     {"c2.tif", {8, 9, 1, 4}, PEL_SAMPLE_U16, 65535, false, true, 0},
     {"d.tif", {9, 6, 4, 1}, PEL_SAMPLE_F32, 0, false, false, 0},
+    {"d2.tif", {9, 6, 4, 2}, PEL_SAMPLE_F32, 0, true, false, 0},
+    {"d3.tif", {9, 6, 4, 3}, PEL_SAMPLE_U16, 65535, false, true, 0},
     {"e.png", {31, 17, 1, 3}, PEL_SAMPLE_U8, 255, false, true, 0},
     {"f.png", {1, 17, 1, 1}, PEL_SAMPLE_U16, 65535, false, true, 0},
     {"g.jpg", {40, 24, 1, 1}, PEL_SAMPLE_U8, 255, false, false, 0.05},

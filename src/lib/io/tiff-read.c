@@ -249,12 +249,13 @@ static pel_status apply_palette(io_source *source, TIFF *tiff, const page *p, co
     return PEL_OK;
 }
 
-/* Reads plane z of `image` (and of `alpha`, if there is one) from the current directory. */
+/* Reads plane z of `image`, from channel c on (and of `alpha`, if there is one), from the current
+ * directory. */
 static pel_status read_page(io_source *source, TIFF *tiff, const page *p, pel_frame *image,
-                            pel_frame *alpha, size_t z, const pel_error *cause)
+                            pel_frame *alpha, size_t z, size_t c0, const pel_error *cause)
 {
     size_t plane = (size_t)p->w * p->h, stride = plane * image->size.d;
-    float *to = pel_frame_floats(image) + z * plane;
+    float *to = pel_frame_floats(image) + c0 * stride + z * plane;
     bool palette = p->photometric == PHOTOMETRIC_PALETTE;
     if (!palette && p->samples == p->channels && image->size.d == 1)
         return read_samples(source, tiff, p, to, stride, cause);
@@ -324,15 +325,56 @@ static pel_status add_metadata(io_source *source, TIFF *tiff, pel_bundle *bundle
 
 /* ---- The file */
 
-static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_t pages,
-                             const pel_error *cause)
+/* How pages make volumes: ImageJ stacks channels first, then slices, then times. */
+typedef struct {
+    size_t channels, slices, times;
+} stack;
+
+static void describe_stack(TIFF *tiff, const page *p, size_t pages, stack *k)
 {
-    size_t channels = p->photometric == PHOTOMETRIC_PALETTE ? 3 : p->channels;
+    static const char *const names[] = {"\nchannels=", "\nslices=", "\nframes="};
+    const char *description = NULL;
+    size_t n[3] = {1, 1, 1}, all = 1;
+    *k = (stack){1, pages, 1};
+    if (!TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &description) || description == NULL ||
+        strncmp(description, "ImageJ=", 7) != 0)
+        return;
+    for (int i = 0; i < 3; i++) {
+        const char *at = strstr(description, names[i]);
+        if (at != NULL)
+            n[i] = (size_t)strtoul(at + strlen(names[i]), NULL, 10);
+        if (n[i] == 0 || n[i] > pages)
+            return;
+        all *= n[i];
+    }
+    if (all == pages && (n[0] == 1 || (p->channels == 1 && p->samples == 1 && n[0] <= 64 &&
+                                       p->photometric <= PHOTOMETRIC_MINISBLACK)))
+        *k = (stack){n[0], n[1], n[2]};
+}
+
+/* The next page must be like the first. */
+static pel_status next_page(io_source *source, TIFF *tiff, const page *p, size_t number,
+                            const pel_error *cause)
+{
+    page other;
+    if (!TIFFReadDirectory(tiff))
+        return io_error(source, PEL_EFORMAT, "page %zu cannot be read: %s", number, cause->text);
+    pel_status status = describe(source, tiff, &other);
+    if (status == PEL_OK && !page_equal(p, &other))
+        status = io_error(source, PEL_EFORMAT, "page %zu differs from the first: no volume", number);
+    return status;
+}
+
+/* A frame of `slices` pages by `planes` (pages that are channels), from the current one on. */
+static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_t planes,
+                             size_t slices, const pel_error *cause)
+{
+    size_t channels = p->photometric == PHOTOMETRIC_PALETTE ? 3 : p->channels * planes;
     bool has_alpha = p->samples > p->channels;
     pel_bundle bundle = {NULL, NULL, 0};
     pel_frame *image, *alpha = NULL;
     const char *kind = types[p->type].kind;
-    pel_status status = io_image(source, pel_size_make(p->w, p->h, pages, channels), kind, &image);
+    pel_status status = io_image(source, pel_size_make(p->w, p->h, slices, channels), kind, &image);
     if (status != PEL_OK)
         return status;
     if (strcmp(kind, "f64") == 0 && source->params->say != NULL)
@@ -340,20 +382,15 @@ static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_
     if (p->samples > p->channels + 1 && source->params->say != NULL)
         source->params->say(source->params->arg, "samples behind colour and alpha are left out");
     if (has_alpha)
-        status = pel_frame_new("alpha", PEL_F32, pel_size_make(p->w, p->h, pages, 1), &alpha,
+        status = pel_frame_new("alpha", PEL_F32, pel_size_make(p->w, p->h, slices, 1), &alpha,
                                source->error);
     if (status == PEL_OK)
         status = add_metadata(source, tiff, &bundle, image);
-    for (size_t z = 0; z < pages && status == PEL_OK; z++) {
-        page other;
-        if (z > 0 && !TIFFReadDirectory(tiff))
-            status = io_error(source, PEL_EFORMAT, "page %zu cannot be read: %s", z, cause->text);
-        if (status == PEL_OK && z > 0)
-            status = describe(source, tiff, &other);
-        if (status == PEL_OK && z > 0 && !page_equal(p, &other))
-            status = io_error(source, PEL_EFORMAT, "page %zu differs from the first: no volume", z);
+    for (size_t i = 0; i < slices * planes && status == PEL_OK; i++) {
+        if (i > 0)
+            status = next_page(source, tiff, p, i, cause);
         if (status == PEL_OK)
-            status = read_page(source, tiff, p, image, alpha, z, cause);
+            status = read_page(source, tiff, p, image, alpha, i / planes, i % planes, cause);
     }
     if (status == PEL_OK && p->photometric == PHOTOMETRIC_MINISWHITE && kind[0] == 'u') {
         float *v = pel_frame_floats(image);
@@ -393,13 +430,20 @@ pel_status io_tiff_read(io_source *source)
         size_t pages = count_pages(tiff);
         status = cause.status != PEL_OK ? io_error(source, PEL_EFORMAT, "%s", cause.text)
                                         : describe(source, tiff, &p);
+        stack k = {1, 1, 1};
         if (status == PEL_OK)
-            status = emit_pages(source, tiff, &p, pages, &cause);
+            describe_stack(tiff, &p, pages, &k);
+        for (size_t t = 0; t < k.times && status == PEL_OK; t++) {
+            if (t > 0)
+                status = next_page(source, tiff, &p, t * k.slices * k.channels, &cause);
+            if (status == PEL_OK)
+                status = emit_pages(source, tiff, &p, k.channels, k.slices, &cause);
+        }
     } else {
         do {
             status = describe(source, tiff, &p);
             if (status == PEL_OK)
-                status = emit_pages(source, tiff, &p, 1, &cause);
+                status = emit_pages(source, tiff, &p, 1, 1, &cause);
         } while (status == PEL_OK && !TIFFLastDirectory(tiff) && TIFFReadDirectory(tiff));
         if (status == PEL_OK && cause.status != PEL_OK)
             status = io_error(source, PEL_EFORMAT, "%s", cause.text);

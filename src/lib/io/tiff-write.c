@@ -34,8 +34,15 @@ static pel_status open_file(io_sink *sink, const pel_frame *image)
     return s->tiff != NULL ? PEL_OK : failed(sink, s);
 }
 
-/* px=0.1um[,y[,z]] as ImageJ reads it. */
-static void set_spacing(TIFF *tiff, const pel_frame *image, char *description, size_t room)
+/* Channels of a volume that are no colours are pages, as ImageJ has them. */
+static size_t page_channels(pel_size size)
+{
+    return size.d > 1 && size.c != 3 ? size.c : 1;
+}
+
+/* px=0.1um[,y[,z]] as ImageJ reads it; `stack` is what it must know of the pages. */
+static void set_spacing(TIFF *tiff, const pel_frame *image, const char *stack, char *description,
+                        size_t room)
 {
     const char *px = pel_frame_key(image, "px");
     double size[3] = {0, 0, 0};
@@ -76,10 +83,7 @@ static void set_spacing(TIFF *tiff, const pel_frame *image, char *description, s
         pel_number_format(size[2], z);
         snprintf(spacing, sizeof spacing, "spacing=%s\n", z);
     }
-    char slices[64] = "";
-    if (image->size.d > 1)
-        snprintf(slices, sizeof slices, "images=%zu\nslices=%zu\n", image->size.d, image->size.d);
-    snprintf(description, room, "ImageJ=1.53t\n%sunit=%s\n%s", slices,
+    snprintf(description, room, "ImageJ=1.53t\n%sunit=%s\n%s", stack,
              strcmp(unit, "um") == 0 ? "micron" : unit, spacing);
 }
 
@@ -97,10 +101,21 @@ static bool tells_layout(const pel_frame *description)
 
 static void set_metadata(io_sink *sink, const pel_bundle *bundle, TIFF *tiff)
 {
-    char own[200] = "";
+    char own[300] = "", stack[150] = "";
+    const pel_size size = bundle->image->size;
+    size_t planes = page_channels(size);
+    if (planes > 1)
+        snprintf(stack, sizeof stack, "images=%zu\nchannels=%zu\nslices=%zu\nhyperstack=true\n",
+                 size.d * planes, planes, size.d);
+    else if (size.d > 1)
+        snprintf(stack, sizeof stack, "images=%zu\nslices=%zu\n", size.d, size.d);
+    if (planes > 1)
+        snprintf(own, sizeof own, "ImageJ=1.53t\n%s", stack);
     const pel_frame *description = io_meta(sink, bundle, "description");
     const pel_frame *icc = io_meta(sink, bundle, "icc");
-    set_spacing(tiff, bundle->image, own, sizeof own);
+    set_spacing(tiff, bundle->image, stack, own, sizeof own);
+    if (planes > 1)
+        description = NULL;
     if (description != NULL && tells_layout(description))
         description = NULL;
     char *text = description != NULL ? malloc(description->bytes + 1) : NULL;
@@ -119,7 +134,7 @@ static void set_metadata(io_sink *sink, const pel_bundle *bundle, TIFF *tiff)
 static void set_layout(io_sink *sink, const pel_frame *image, pel_sample sample, bool alpha, TIFF *tiff)
 {
     unsigned bits = sample == PEL_SAMPLE_U8 ? 8 : sample == PEL_SAMPLE_U16 ? 16 : 32;
-    size_t channels = image->size.c + alpha;
+    size_t channels = image->size.c / page_channels(image->size) + alpha;
     bool rgb = image->size.c == 3;
     TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, (uint32_t)image->size.w);
     TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, (uint32_t)image->size.h);
@@ -144,16 +159,16 @@ static void set_layout(io_sink *sink, const pel_frame *image, pel_sample sample,
     TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, TIFFDefaultStripSize(tiff, 0));
 }
 
-/* Row y of plane z, all channels interleaved, into `row`. */
+/* Row y of plane z, its channels from c0 on interleaved, into `row`. */
 static void gather(io_sink *sink, const pel_frame *image, const pel_frame *alpha, pel_sample sample,
-                   size_t z, size_t y, uint16_t *integers, void *row)
+                   size_t z, size_t c0, size_t y, uint16_t *integers, void *row)
 {
     const pel_size s = image->size;
-    size_t channels = s.c + (alpha != NULL);
+    size_t colours = s.c / page_channels(s), channels = colours + (alpha != NULL);
     for (size_t c = 0; c < channels; c++) {
-        const pel_frame *f = c < s.c ? image : alpha;
+        const pel_frame *f = c < colours ? image : alpha;
         const float *from =
-            pel_frame_floats(f) + (((c < s.c ? c : 0) * s.d + z) * s.h + y) * s.w;
+            pel_frame_floats(f) + (((c < colours ? c0 + c : 0) * s.d + z) * s.h + y) * s.w;
         if (sample == PEL_SAMPLE_F32) {
             for (size_t x = 0; x < s.w; x++)
                 ((float *)row)[x * channels + c] = from[x];
@@ -172,7 +187,8 @@ static void gather(io_sink *sink, const pel_frame *image, const pel_frame *alpha
 
 static pel_status append(io_sink *sink, const pel_bundle *bundle)
 {
-    const pel_frame *image = bundle->image, *alpha = io_alpha(bundle);
+    const pel_frame *image = bundle->image;
+    const pel_frame *alpha = page_channels(image->size) > 1 ? NULL : io_alpha(bundle);
     if (sink->state == NULL) {
         pel_status status = open_file(sink, image);
         if (status != PEL_OK)
@@ -188,12 +204,13 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
     pel_status status = row != NULL && integers != NULL
                             ? PEL_OK
                             : pel_error_set(sink->error, PEL_ENOMEM, "out of memory");
-    for (size_t z = 0; z < image->size.d && status == PEL_OK; z++) {
+    size_t planes = page_channels(image->size);
+    for (size_t i = 0; i < image->size.d * planes && status == PEL_OK; i++) {
         set_layout(sink, image, sample, alpha != NULL, s->tiff);
-        if (z == 0)
+        if (i == 0)
             set_metadata(sink, bundle, s->tiff);
         for (size_t y = 0; y < image->size.h && status == PEL_OK; y++) {
-            gather(sink, image, alpha, sample, z, y, integers, row);
+            gather(sink, image, alpha, sample, i / planes, i % planes, y, integers, row);
             if (TIFFWriteScanline(s->tiff, row, (uint32_t)y, 0) < 0)
                 status = failed(sink, s);
         }
