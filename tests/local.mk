@@ -32,3 +32,4 @@ tests_unit_io_foreign_LDADD = libpellucid-io.la $(LDADD) $(IO_LIBS)
 shell_tests += tests/cli/read-write.sh
 unit_tests += tests/unit/metric
 tests_unit_metric_SOURCES = tests/unit/metric.c
+shell_tests += tests/cli/score.sh tests/cli/info.sh tests/cli/cat.sh tests/cli/crop.sh tests/cli/tile.sh
