@@ -163,7 +163,7 @@ void io_to_integers(io_sink *sink, const pel_frame *image, const float *from, si
             v = v > 1 ? 1 : 0; /* NaN: 0 */
         }
         v = v < 0 ? 0 : v > 1 ? 1 : v;
-        to[i * step] = (uint16_t)floor(v * full + 0.5);
+        to[i * step] = (uint16_t)(v * full + 0.5); /* v is not negative: the nearest */
     }
     sink->report.samples += count;
 }

@@ -266,21 +266,28 @@ static pel_status write_integers(io_sink *sink, FILE *file, const pel_frame *ima
                 channels, full, s.c == 3 ? "TUPLTYPE RGB" : s.c == 1 ? "TUPLTYPE GRAYSCALE" : "",
                 s.c == 3 || s.c == 1 ? "_ALPHA\n" : "");
     uint16_t *row = pel_alloc(count * sizeof *row);
-    if (row == NULL)
+    uint8_t *bytes = pel_alloc(count * 2);
+    if (row == NULL || bytes == NULL) {
+        pel_free(row);
+        pel_free(bytes);
         return pel_error_set(sink->error, PEL_ENOMEM, "out of memory");
+    }
     for (size_t y = 0; y < s.h; y++) {
         for (size_t c = 0; c < channels; c++) {
             const pel_frame *f = c < s.c ? image : alpha;
             io_to_integers(sink, f, pel_frame_floats(f) + ((c < s.c ? c : 0) * s.h + y) * s.w, s.w,
                            channels, full, row + c);
         }
+        size_t n = 0;
         for (size_t i = 0; i < count; i++) {
             if (full > 255)
-                putc(row[i] >> 8, file);
-            putc(row[i] & 255, file);
+                bytes[n++] = (uint8_t)(row[i] >> 8);
+            bytes[n++] = (uint8_t)row[i];
         }
+        fwrite(bytes, 1, n, file);
     }
     pel_free(row);
+    pel_free(bytes);
     return PEL_OK;
 }
 
