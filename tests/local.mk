@@ -33,3 +33,13 @@ shell_tests += tests/cli/read-write.sh
 unit_tests += tests/unit/metric
 tests_unit_metric_SOURCES = tests/unit/metric.c
 shell_tests += tests/cli/score.sh tests/cli/info.sh tests/cli/cat.sh tests/cli/crop.sh tests/cli/tile.sh
+
+# Numbers against peers (scikit-image and others) where python3 has them: `make check-peers`.
+PYTHON3 = python3
+peer_tests = tests/peers/score_skimage.py
+EXTRA_DIST += $(peer_tests)
+.PHONY: check-peers
+check-peers: all
+	@status=0; for t in $(peer_tests); do echo "== $$t"; \
+	  PATH="$(abs_top_builddir):$$PATH" $(PYTHON3) $(srcdir)/$$t || [ $$? -eq 77 ] || status=1; \
+	done; exit $$status
