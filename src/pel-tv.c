@@ -20,7 +20,7 @@ typedef struct {
 static const pel_option options[] = {
     PEL_SOLVER_OPTIONS(settings, solver),
     {"prior", 0, PEL_OPT_CHOICE, AT(prior), 0, 0, "tv", NULL, "tv|hyper-laplacian",
-     "of the gradients: total variation, or the heavier-tailed |.|^(2/3)"},
+     "of the gradients: total variation, or the heavier-tailed |.|^0.8"},
     {"strength", 0, PEL_OPT_REAL_AUTO, AT(strength), 1e-30, 1e30, "auto", "X", NULL,
      "weight of the prior against 1/2 (y - Kx)^2; auto: from sigma and the picture's gradients"},
     {"iterations", 'n', PEL_OPT_INTEGER_AUTO, AT(iterations), 1, 100000, "auto", "N", NULL,

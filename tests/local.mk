@@ -43,3 +43,6 @@ check-peers: all
 	@status=0; for t in $(peer_tests); do echo "== $$t"; \
 	  PATH="$(abs_top_builddir):$$PATH" $(PYTHON3) $(srcdir)/$$t || [ $$? -eq 77 ] || status=1; \
 	done; exit $$status
+shell_tests += tests/suite/all-programs.sh tests/suite/manual-examples.sh tests/suite/memory.sh \
+  tests/cli/restore.sh
+EXTRA_DIST += tests/suite/programs.sh

@@ -6,7 +6,8 @@
 #include "grid.h"
 
 /* What differs between the priors.  The penalties: mu_data = data_ratio, mu_prior = prior_ratio *
- * strength, so that the shrinkage of gradients has the fixed size 1 / prior_ratio. */
+ * strength, so that the shrinkage of gradients has the fixed size 1 / prior_ratio.  Where the prior is
+ * not convex only a small step keeps ADMM from sticking to its first estimate. */
 typedef struct {
     double power;       /* p of |grad x|^p */
     double data_ratio, prior_ratio;

@@ -15,7 +15,7 @@
 
 static const tv_constants constants[] = {
     [PEL_PRIOR_TV] = {1.0, 0.03, 15, 100, 0.12, 2, 200},
-    [PEL_PRIOR_HYPER_LAPLACIAN] = {2.0 / 3, 0.03, 15, 100, 0.06, 0.5, 100},
+    [PEL_PRIOR_HYPER_LAPLACIAN] = {0.8, 0.03, 1000, 150, 0.06, 0.5, 100},
 };
 
 const tv_constants *tv_constants_of(pel_tv_prior prior)

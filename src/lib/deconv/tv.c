@@ -1,7 +1,7 @@
 /* tv.c - deconvolution with a total-variation or hyper-Laplacian prior and unknown borders.
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- *     min_x  1/2 sum m (y - Kx)^2 + strength sum |grad x|^p,   p = 1 (isotropic TV) or 2/3
+ *     min_x  1/2 sum m (y - Kx)^2 + strength sum |grad x|^p,   p = 1 (isotropic TV) or 4/5
  *
  * by ADMM with the splitting of M. Almeida & M. Figueiredo, "Deconvolving images with unknown
  * boundaries using the alternating direction method of multipliers" (IEEE TIP 22, 2013), section
@@ -104,16 +104,14 @@ static void data_step(void *arg, size_t index, size_t worker)
     }
 }
 
-/* Shrinks the `axes` components t of one sample to v. */
+/* Shrinks the gradient t of one sample to v: by its magnitude, so that no direction is preferred. */
 static void shrink(const tv_solver *s, const float t[3], float v[3])
 {
-    if (s->shrink.table != NULL) {
-        for (int i = 0; i < s->axes; i++)
-            v[i] = tv_shrink_power(&s->shrink, t[i]);
-        return;
-    }
-    float norm = sqrtf(t[0] * t[0] + t[1] * t[1] + t[2] * t[2]);
-    float keep = norm > s->threshold ? 1 - s->threshold / norm : 0;
+    float norm = sqrtf(t[0] * t[0] + t[1] * t[1] + t[2] * t[2]), keep;
+    if (s->shrink.table != NULL)
+        keep = norm > 0 ? tv_shrink_power(&s->shrink, norm) / norm : 0;
+    else
+        keep = norm > s->threshold ? 1 - s->threshold / norm : 0;
     for (int i = 0; i < 3; i++)
         v[i] = keep * t[i];
 }
@@ -138,8 +136,9 @@ static void gradient_step(void *arg, size_t index, size_t worker)
                 t[i] = g[i] - s->v_dual[i][at + x];
             shrink(s, t, v);
             for (int i = 0; i < s->axes; i++) {
-                s->v_dual[i][at + x] = v[i] - t[i];
-                s->v_target[i][at + x] = 2 * v[i] - t[i];
+                float d = v[i] - t[i];
+                s->v_dual[i][at + x] = d;
+                s->v_target[i][at + x] = v[i] + d;
             }
             sum += (double)s->weight[at + x] * sqrt((double)(v[0] * v[0] + v[1] * v[1] +
                                                               (s->axes > 2 ? v[2] * v[2] : 0)));

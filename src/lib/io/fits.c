@@ -88,11 +88,19 @@ static pel_status check_sums(hdu *u)
 /* Planes first .. first+count-1 into `to`, rows turned over. */
 static pel_status read_planes(hdu *u, long first, long count, float *to)
 {
-    int code = 0, any;
+    int code = 0, any, number;
     float nul = NAN;
     size_t w = (size_t)u->n[0], h = (size_t)u->n[1];
     LONGLONG start = (LONGLONG)first * (LONGLONG)(w * h) + 1;
-    fits_read_img(u->file, TFLOAT, start, (LONGLONG)((size_t)count * w * h), &nul, to, &any, &code);
+    LONGLONG samples = (LONGLONG)((size_t)count * w * h);
+    if (fits_is_compressed_image(u->file, &code)) {
+        fits_get_hdu_num(u->file, &number);
+        pel_status status = io_fits_unpack(u->source, number, start, samples, to);
+        if (status != PEL_OK)
+            return status;
+    } else {
+        fits_read_img(u->file, TFLOAT, start, samples, &nul, to, &any, &code);
+    }
     if (code != 0)
         return io_fits_error(u->source->error, code, "the samples cannot be read");
     float *row = malloc(w * sizeof *row);

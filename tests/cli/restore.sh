@@ -1,0 +1,38 @@
+# restore.sh - the solvers in pipes: data and warm start, keys, masks, errors that help.
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "${top_srcdir:-.}/tests/lib.sh"
+psnr() { pel-score | awk -F '\t' '$1 == "mean" { print $3 }'; }
+scene 96x80x1x1 | pel-blur -k gauss:1.5 --border valid | pel-noise 0.005 --seed 2 >blurred.pel
+before=$(psnr <blurred.pel)
+for solver in pel-wiener pel-rl pel-tv "pel-tv --prior hyper-laplacian"; do
+  $solver <blurred.pel >restored.pel
+  after=$(psnr <restored.pel)
+  ok awk -v a="$after" -v b="$before" 'BEGIN { exit !(a > b + 0.5) }'
+  is 0 bash -c 'pel-info <restored.pel'
+  ok test "$(grep -c '	data	' out)" -eq 1
+  # A second solver solves for the data again: it does not deconvolve twice.
+  again=$($solver <restored.pel | psnr)
+  ok awk -v a="$after" -v b="$again" 'BEGIN { exit !(b > a - 1.5) }'
+done
+is 1 bash -c 'scene 32x32x1x1 | pel-wiener'
+said "no PSF in the stream"
+is 2 bash -c 'scene 32x32x1x1 | pel-wiener -k gauss:sigma=x'
+said "gauss"
+is 1 bash -c 'scene 32x32x1x1 | pel-rl -k /nonexistent.tif'
+said "is no model"
+is 1 bash -c 'scene 8x8x1x1 | pel-rl -k gauss:5 -n 2'
+said "too large for a picture"
+# The same bytes, whatever the threads.
+for solver in pel-wiener "pel-rl -n 5" "pel-tv -n 8"; do
+  $solver -t 1 <blurred.pel | tail -c 20000 | cksum >one
+  $solver -t 1 <blurred.pel | tail -c 20000 | cksum >two
+  ok cmp one two
+done
+# Flux, said by -v, is kept to 1e-4.
+pel-rl -v -n 20 <blurred.pel 2>err >/dev/null
+flux=$(sed -n 's/.*flux \([0-9.e+]*\) of \([0-9.e+]*\).*/\1 \2/p' err)
+ok awk -v f="$flux" 'BEGIN { split(f, v, " "); d = v[1] / v[2] - 1; exit !(v[2] > 0 && d < 1e-4 && d > -1e-4) }'
+# --every writes estimates on the way.
+pipe_is 0 "pel-rl -n 6 --every 2 <blurred.pel | pel-info"
+ok test "$(grep -c '	image	' out)" -eq 3
+done_testing
