@@ -199,10 +199,12 @@ static pel_status keep_header(hdu *u, pel_bundle *bundle)
         fits_convert_hdr2str(u->file, 0, NULL, 0, &header, &cards, &code);
     else
         fits_hdr2str(u->file, 0, NULL, 0, &header, &cards, &code);
-    if (code != 0)
-        return io_fits_error(u->source->error, code, "the header cannot be read");
-    pel_status status = io_add_meta(u->source, bundle, "fits", header, strlen(header));
-    fits_free_memory(header, &code);
+    pel_status status =
+        code == 0 ? io_add_meta(u->source, bundle, "fits", header, strlen(header))
+                  : io_fits_error(u->source->error, code, "the header cannot be read");
+    code = 0;
+    if (header != NULL)
+        fits_free_memory(header, &code);
     return status;
 }
 
