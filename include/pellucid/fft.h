@@ -31,6 +31,17 @@ void pel_fft_forward(const pel_fft *fft, const float *samples, pel_complex *spec
 /* Backward, not normalised: a forward and a backward multiply by w*h*d.  `spectrum` is destroyed. */
 void pel_fft_backward(const pel_fft *fft, pel_complex *spectrum, float *samples);
 
+/* Complex transforms of side x side samples in place, rows `stride` >= side apart, in the calling
+ * thread: two real tiles at a time, one as the real part and one as the imaginary.  The plan is not
+ * measured: it costs nothing, and the result never differs.  Free with pel_fft_tile_free (takes
+ * NULL). */
+typedef struct pel_fft_tile pel_fft_tile;
+pel_status pel_fft_tile_new(const pel_context *ctx, size_t side, size_t stride,
+                            pel_fft_tile **tile);
+void pel_fft_tile_free(pel_fft_tile *tile);
+void pel_fft_tile_forward(const pel_fft_tile *tile, pel_complex *samples);
+void pel_fft_tile_backward(const pel_fft_tile *tile, pel_complex *samples);
+
 /* The smallest m >= n of the form 2^a 3^b 5^c 7^d (even if n > 1), for which FFTW is fast. */
 size_t pel_fft_good_size(size_t n);
 

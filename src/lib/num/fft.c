@@ -45,6 +45,8 @@ static void spawn(void *(*work)(char *), char *data, size_t stride, int count, v
     pel_pool_run(executing, (size_t)count, loop_piece, &l);
 }
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
 static void start_fftw(void)
 {
     fftwf_init_threads();
@@ -79,7 +81,6 @@ static bool plan(const pel_context *ctx, pel_fft *fft)
     pel_complex *spectrum = pel_alloc(pel_fft_count(fft) * sizeof *spectrum);
     bool done = false;
     if (samples != NULL && spectrum != NULL) {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
         pthread_once(&once, start_fftw);
         pthread_mutex_lock(&planner);
         executing = fft->pool;
@@ -152,6 +153,64 @@ void pel_fft_backward(const pel_fft *fft, pel_complex *spectrum, float *samples)
 {
     executing = fft->pool;
     fftwf_execute_dft_c2r(fft->backward, spectrum, samples);
+}
+
+/* ---- Tiles ------------------------------------------------------------------------------------- */
+
+struct pel_fft_tile {
+    fftwf_plan forward, backward;
+};
+
+pel_status pel_fft_tile_new(const pel_context *ctx, size_t side, size_t stride,
+                            pel_fft_tile **out)
+{
+    pel_fft_tile *tile = pel_alloc(sizeof *tile);
+    pel_complex *samples = pel_alloc(side * stride * sizeof *samples);
+    *out = NULL;
+    if (tile != NULL && samples != NULL) {
+        const int n[2] = {(int)side, (int)side}, rows[2] = {(int)side, (int)stride};
+        pthread_once(&once, start_fftw);
+        pthread_mutex_lock(&planner);
+        fftwf_plan_with_nthreads(1);
+        tile->forward = fftwf_plan_many_dft(2, n, 1, samples, rows, 1, 0, samples, rows, 1, 0,
+                                            FFTW_FORWARD, FFTW_ESTIMATE);
+        tile->backward = fftwf_plan_many_dft(2, n, 1, samples, rows, 1, 0, samples, rows, 1, 0,
+                                             FFTW_BACKWARD, FFTW_ESTIMATE);
+        pthread_mutex_unlock(&planner);
+        if (tile->forward != NULL && tile->backward != NULL)
+            *out = tile;
+        else
+            pel_fft_tile_free(tile);
+        tile = NULL;
+    }
+    pel_free(tile);
+    pel_free(samples);
+    return *out != NULL ? PEL_OK
+                        : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for a tile of %zux%zu",
+                                        side, side);
+}
+
+void pel_fft_tile_free(pel_fft_tile *tile)
+{
+    if (tile == NULL)
+        return;
+    pthread_mutex_lock(&planner);
+    if (tile->forward != NULL)
+        fftwf_destroy_plan(tile->forward);
+    if (tile->backward != NULL)
+        fftwf_destroy_plan(tile->backward);
+    pthread_mutex_unlock(&planner);
+    pel_free(tile);
+}
+
+void pel_fft_tile_forward(const pel_fft_tile *tile, pel_complex *samples)
+{
+    fftwf_execute_dft(tile->forward, samples, samples);
+}
+
+void pel_fft_tile_backward(const pel_fft_tile *tile, pel_complex *samples)
+{
+    fftwf_execute_dft(tile->backward, samples, samples);
 }
 
 size_t pel_fft_good_size(size_t n)
