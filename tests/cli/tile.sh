@@ -62,6 +62,16 @@ pel-cat --images 1- others.pel >later.pel
 pipe_is 1 'pel-cat first.pel later.pel | pel-untile'
 ok grep -q 'tile 1 is of another picture' err
 no_end
+scene 61x47x1x3 | pel-tile 30x30 --overlap 10 >bare.pel
+pel-cat --images 0 bare.pel >one.pel
+pel-cat --images 1- bare.pel >rest.pel
+pel-cat --images 1- tiles.pel >more.pel
+pipe_is 1 'pel-cat one.pel more.pel | pel-untile'
+ok grep -q 'a tile has [a-z]*, the first has not' err
+no_end
+pipe_is 1 'pel-cat first.pel rest.pel | pel-untile'
+ok grep -q "only 1 of $n tiles have" err
+no_end
 pipe_is 1 'pel-untile <flat.pel'
 ok grep -q 'pel-tile makes them' err
 
