@@ -14,4 +14,7 @@ pel_status io_tiff_read(io_source *source);
  * largest piece of memory that libtiff may take, 0 for any. */
 TIFF *io_tiff_open(const char *path, const char *mode, pel_error *cause, size_t most);
 
+/* The sample spacing that an OME description tells, as the key px has it; false when it tells none. */
+bool io_ome_spacing(const char *description, char px[120]);
+
 #endif
