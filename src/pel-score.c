@@ -51,8 +51,8 @@ static const pel_option options[] = {
     {"border", 0, PEL_OPT_INTEGER, AT(border), 0, 100000, "0", "N", NULL,
      "samples left out along each edge"},
     {"range", 0, PEL_OPT_REAL_AUTO, AT(range), 1e-30, 1e30, "auto", "X", NULL,
-     "full scale for PSNR and SSIM; auto: key white minus black, else the truth's maximum minus "
-     "minimum"},
+     "full scale for PSNR and SSIM; auto: key white minus black, else 1 for a truth within 0..1, "
+     "else its maximum minus minimum"},
     {NULL}};
 
 static pel_status cannot_write(pel_run *run)
@@ -163,7 +163,8 @@ static void put_row(pel_run *run, const char *frame, const char *name, const dou
     fputs(s->json ? "}\n" : "\n", to);
 }
 
-/* The key white is full scale; pictures without are measured by what the truth holds. */
+/* The key white is full scale.  Float pictures without one are most often scaled to 0..1, as those of
+ * most test sets are; anything else is measured by what the truth holds. */
 static double find_range(const settings *s, const pel_frame *image, const pel_frame *truth)
 {
     if (!isnan(s->range))
@@ -179,7 +180,7 @@ static double find_range(const settings *s, const pel_frame *image, const pel_fr
             low = fmin(low, (double)t[i]);
             high = fmax(high, (double)t[i]);
         }
-    return high - low;
+    return low >= 0 && high > 0.5 && high <= 1.5 ? 1 : high - low;
 }
 
 static pel_status image(pel_run *run, const pel_bundle *bundle)
@@ -200,6 +201,8 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
     if (!(range > 0))
         return pel_error_set(pel_run_error(run), PEL_EINVAL,
                              "the truth is constant, and the key white missing: give --range");
+    if (isnan(s->range))
+        pel_note(run, "range %g", range);
     pel_score_params params = {range, (size_t)s->border, (pel_shift)s->shift, (size_t)s->max_shift};
     pel_score score;
     pel_status status = pel_score_pair(pel_run_context(run), pel_frame_floats(estimate),

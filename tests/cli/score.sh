@@ -38,6 +38,21 @@ near "$(sed -n 3p out | cut -f3)" "$(awk -v m="$mse" 'BEGIN { print 10 * log(255
 pipe_is 0 'scene 40x30x1x1 frames 2 stars roles truth | pel-score'
 ok [ "$(wc -l <out)" -eq 4 ]
 
+# Float pictures of no known scale: 0..1, a maximum of 0.5, and 0.5 down to -2.
+floats() { # file, first sample as octal bytes, second
+  printf 'Pf\n2 2\n-1\n%b%b\0\0\0\077\0\0\0\077' "$2" "$3" >"$1"
+}
+floats one.pfm '\0000\0000\0000\0000' '\0000\0000\0200\0077'
+floats half.pfm '\0000\0000\0000\0000' '\0000\0000\0200\0076'
+floats below.pfm '\0000\0000\0000\0300' '\0000\0000\0200\0076'
+for pair in one:1 half:0.5 below:2.5; do
+  pipe_is 0 "pel-read truth:${pair%:*}.pfm one.pfm | pel-score -v"
+  said "range ${pair#*:}"
+done
+printf 'Pf\n2 2\n-1\n\0\0\0\077\0\0\0\077\0\0\0\077\0\0\0\077' >flat.pfm
+pipe_is 1 'pel-read truth:flat.pfm one.pfm | pel-score'
+ok grep -q 'give --range' err
+
 # A border leaves less to compare, or nothing.
 pipe_is 0 'pel-score --border 8 <two.pel'
 pipe_is 1 'pel-score --border 40 <two.pel'
