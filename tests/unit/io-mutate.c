@@ -277,7 +277,7 @@ static void check_given(const char *path, int times)
 
 int main(int argc, char **argv)
 {
-    int times = argc > 1 ? atoi(argv[1]) : 400;
+    int times = argc > 1 ? atoi(argv[1]) : 200;
     for (int i = 2; i < argc; i++)
         check_given(argv[i], times);
     for (size_t i = 0; argc <= 2 && i < sizeof files / sizeof files[0]; i++) {
