@@ -241,8 +241,8 @@ pel_status pel_score_pair(const pel_context *ctx, const float *estimate, const f
     if (!(params->range > 0))
         return pel_error_set(ctx->error, PEL_EINVAL, "the range of the samples is not above 0");
     if (border >= (size.w + 1) / 2 || border >= (size.h + 1) / 2)
-        return pel_error_set(ctx->error, PEL_EINVAL, "nothing is left of %zux%zu inside a border of %zu",
-                             size.w, size.h, border);
+        return pel_error_set(ctx->error, PEL_EINVAL,
+                             "nothing is left of %zux%zu inside a border of %zu", size.w, size.h, border);
     float *moved = NULL;
     pel_status status = PEL_OK;
     if (params->shift != PEL_SHIFT_NONE)
