@@ -118,6 +118,11 @@ def tiff_in():
     check(np.abs(found[2][0] - volume / 65535).max() < 1e-6, "volume")
     check(found[1].get("px") == "0.065um,0.065um,0.2um", f"px={found[1].get('px')}")
     check(len(only(frames("pel-read v.tif"), "image")) == 5, "a sequence of 5 pages")
+    tifffile.imwrite("o.ome.tif", volume, metadata={
+        "axes": "ZYX", "PhysicalSizeX": 0.1, "PhysicalSizeXUnit": "µm", "PhysicalSizeY": 0.12,
+        "PhysicalSizeYUnit": "µm", "PhysicalSizeZ": 0.4, "PhysicalSizeZUnit": "µm"})
+    for found in only(frames("pel-read o.ome.tif"), "image"):
+        check(found[1].get("px") == "0.1um,0.12um,0.4um", f"OME: px={found[1].get('px')}")
 
 
 def tiff_out():

@@ -388,14 +388,69 @@ static void test_png_palette(void)
     unlink(path);
 }
 
-/* A picture of 24x16 in blocks of 8x8 of one value each, with an EXIF of that orientation. */
-static void make_jpeg(const char *path, unsigned orientation, bool big)
+/* ---- Orientation: a picture of 24x16 in blocks of 8x8 of one value each. */
+
+static uint8_t block(size_t x, size_t y)
 {
-    uint8_t exif[] = "Exif\0\0MM\0*\0\0\0\10\0\1\1\22\0\3\0\0\0\1\0\0\0\0\0\0\0\0";
-    static const uint8_t little[] = "II*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\0\0\0\0\0\0\0";
-    if (!big)
+    return (uint8_t)(20 + 40 * (x / 8) + 15 * (y / 8));
+}
+
+/* For odd orientations little-endian, as the rest are not. */
+static void make_exif(uint8_t exif[32], unsigned orientation)
+{
+    static const uint8_t big[32] = "Exif\0\0MM\0*\0\0\0\10\0\1\1\22\0\3\0\0\0\1\0\0\0\0\0\0\0";
+    static const uint8_t little[26] = "II*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0\0\0\0\0\0\0\0";
+    memcpy(exif, big, sizeof big);
+    if (orientation % 2 == 1)
         memcpy(exif + 6, little, sizeof little);
-    exif[6 + (big ? 19 : 18)] = (uint8_t)orientation;
+    exif[6 + (orientation % 2 == 0 ? 19 : 18)] = (uint8_t)orientation;
+}
+
+static void make_turned_png(const char *path, unsigned orientation)
+{
+    uint8_t exif[32], row[24];
+    FILE *file = fopen(path, "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    make_exif(exif, orientation);
+    png_init_io(png, file);
+    png_set_IHDR(png, info, 24, 16, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, 0, 0);
+    png_set_eXIf_1(png, info, 26, exif + 6);
+    png_write_info(png, info);
+    for (size_t y = 0; y < 16; y++) {
+        for (size_t x = 0; x < 24; x++)
+            row[x] = block(x, y);
+        png_write_row(png, row);
+    }
+    png_set_invalid(png, info, PNG_INFO_eXIf); /* else png_write_end writes it again */
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    fclose(file);
+}
+
+static void make_turned_tiff(const char *path, unsigned orientation)
+{
+    TIFF *tiff = TIFFOpen(path, "w");
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, 24);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, 16);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_ORIENTATION, orientation);
+    for (unsigned y = 0; y < 16; y++) {
+        uint8_t row[24];
+        for (size_t x = 0; x < 24; x++)
+            row[x] = block(x, y);
+        if (TIFFWriteScanline(tiff, row, y, 0) < 0)
+            abort();
+    }
+    TIFFClose(tiff);
+}
+
+static void make_turned_jpeg(const char *path, unsigned orientation)
+{
+    uint8_t exif[32];
+    make_exif(exif, orientation);
     struct jpeg_compress_struct info;
     struct jpeg_error_mgr manager;
     FILE *file = fopen(path, "wb");
@@ -410,10 +465,10 @@ static void make_jpeg(const char *path, unsigned orientation, bool big)
     jpeg_set_quality(&info, 100, TRUE);
     jpeg_start_compress(&info, TRUE);
     jpeg_write_marker(&info, JPEG_APP0 + 1, exif, 6 + 26);
-    for (int y = 0; y < 16; y++) {
+    for (size_t y = 0; y < 16; y++) {
         uint8_t line[24], *row = line;
-        for (int x = 0; x < 24; x++)
-            line[x] = (uint8_t)(20 + 40 * (x / 8) + 15 * (y / 8));
+        for (size_t x = 0; x < 24; x++)
+            line[x] = block(x, y);
         (void)jpeg_write_scanlines(&info, &row, 1);
     }
     jpeg_finish_compress(&info);
@@ -427,33 +482,79 @@ static const struct {
 } sides[9] = {{0, 0},     {'t', 'l'}, {'t', 'r'}, {'b', 'r'}, {'b', 'l'},
               {'l', 't'}, {'r', 't'}, {'r', 'b'}, {'l', 'b'}};
 
-static void test_jpeg_orientation(void)
+static const struct {
+    const char *name;
+    void (*make)(const char *path, unsigned orientation);
+    bool has_exif;
+    double tolerance;
+} turned[] = {{"o.jpg", make_turned_jpeg, true, 1.01 / 255},
+              {"o.png", make_turned_png, true, 1e-7},
+              {"o.tif", make_turned_tiff, false, 1e-7}};
+
+static void check_orientation(size_t n, unsigned o)
 {
-    for (unsigned o = 1; o <= 8; o++) {
-        bool turned = o >= 5;
-        size_t w = turned ? 16 : 24, h = turned ? 24 : 16;
-        float expected[24 * 16];
-        for (size_t j = 0; j < 16; j++)
-            for (size_t i = 0; i < 24; i++) {
-                size_t x = sides[o].row == 'l'      ? j : sides[o].row == 'r'    ? 15 - j
-                           : sides[o].column == 'l' ? i : 23 - i;
-                size_t y = sides[o].row == 't'      ? j : sides[o].row == 'b'    ? 15 - j
-                           : sides[o].column == 't' ? i : 23 - i;
-                expected[y * w + x] = (float)(20 + 40 * (i / 8) + 15 * (j / 8)) / 255;
-            }
-        const char *path = in_folder("o.jpg");
-        make_jpeg(path, o, o % 2 == 0);
-        taken t;
-        if (read_good(path, 1, pel_size_make(w, h, 1, 1), &t)) {
-            check_samples("orientation", t.at[0].image, expected, 1.01 / 255);
-            const pel_frame *exif = pel_bundle_find(&t.at[0], "meta", "exif");
-            CHECK(exif != NULL && exif->bytes == 26 &&
-                  pel_frame_bytes(exif)[o % 2 == 0 ? 19 : 18] == 1,
-                  "the EXIF that is kept says 1");
+    size_t w = o >= 5 ? 16 : 24, h = o >= 5 ? 24 : 16;
+    float expected[24 * 16];
+    for (size_t j = 0; j < 16; j++)
+        for (size_t i = 0; i < 24; i++) {
+            size_t x = sides[o].row == 'l'      ? j : sides[o].row == 'r' ? 15 - j
+                       : sides[o].column == 'l' ? i : 23 - i;
+            size_t y = sides[o].row == 't'      ? j : sides[o].row == 'b' ? 15 - j
+                       : sides[o].column == 't' ? i : 23 - i;
+            expected[y * w + x] = (float)block(i, j) / 255;
         }
-        drop(&t);
-        unlink(path);
+    const char *path = in_folder(turned[n].name);
+    turned[n].make(path, o);
+    taken t;
+    if (read_good(path, 1, pel_size_make(w, h, 1, 1), &t)) {
+        check_samples(turned[n].name, t.at[0].image, expected, turned[n].tolerance);
+        const pel_frame *exif = pel_bundle_find(&t.at[0], "meta", "exif");
+        CHECK(!turned[n].has_exif || (exif != NULL && exif->bytes == 26 &&
+              pel_frame_bytes(exif)[o % 2 == 0 ? 19 : 18] == 1), "the EXIF that is kept says 1");
     }
+    drop(&t);
+    unlink(path);
+}
+
+static void test_orientation(void)
+{
+    for (size_t n = 0; n < sizeof turned / sizeof turned[0]; n++)
+        for (unsigned o = 1; o <= 8; o++)
+            check_orientation(n, o);
+}
+
+/* ImageJ describes a file once, on its first page. */
+static void test_imagej(void)
+{
+    const char *path = in_folder("j.tif");
+    TIFF *tiff = TIFFOpen(path, "w");
+    for (unsigned page = 0; page < 3; page++) {
+        uint8_t row[5] = {1, 2, 3, 4, (uint8_t)page};
+        TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, 5);
+        TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, 1);
+        TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8);
+        TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
+        TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+        if (page == 0) {
+            TIFFSetField(tiff, TIFFTAG_IMAGEDESCRIPTION,
+                         "ImageJ=1.53t\nimages=3\nslices=3\nunit=micron\nspacing=0.25\n");
+            TIFFSetField(tiff, TIFFTAG_XRESOLUTION, 8.0);
+            TIFFSetField(tiff, TIFFTAG_YRESOLUTION, 4.0);
+        }
+        if (TIFFWriteScanline(tiff, row, 0, 0) < 0)
+            abort();
+        TIFFWriteDirectory(tiff);
+    }
+    TIFFClose(tiff);
+    taken t;
+    if (read_good(path, 3, pel_size_make(5, 1, 1, 1), &t))
+        for (size_t i = 0; i < 3; i++) {
+            CHECK_TEXT(pel_frame_key(t.at[i].image, "px"), "0.125um,0.25um,0.25um");
+            CHECK(pel_bundle_find(&t.at[i], "meta", "description") != NULL, "page %zu", i);
+            CHECK_NEAR(pel_frame_floats(t.at[i].image)[4], (double)i / 255, 1e-7);
+        }
+    drop(&t);
+    unlink(path);
 }
 
 int main(void)
@@ -465,7 +566,8 @@ int main(void)
     test_text();
     test_tiff_reading();
     test_png_palette();
-    test_jpeg_orientation();
+    test_orientation();
+    test_imagej();
     CHECK(rmdir(folder) == 0, "something is left in %s", folder);
     return check_done();
 }

@@ -82,6 +82,84 @@ float io_linear_to_srgb(float v)
     return copysignf(s, v);
 }
 
+/* ---- Orientation: tag 0x0112 of the first directory of the TIFF inside (EXIF 2.3, 4.6) */
+
+static unsigned get16(const uint8_t *p, bool big)
+{
+    return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
+}
+
+static size_t get32(const uint8_t *p, bool big)
+{
+    return big ? (size_t)get16(p, true) << 16 | get16(p + 2, true)
+               : (size_t)get16(p + 2, false) << 16 | get16(p, false);
+}
+
+/* Where the value of the orientation stands in the EXIF bytes, or 0. */
+static size_t find_orientation(const uint8_t *exif, size_t size, bool *big)
+{
+    if (size < 14 || (memcmp(exif, "II*\0", 4) != 0 && memcmp(exif, "MM\0*", 4) != 0))
+        return 0;
+    *big = exif[0] == 'M';
+    size_t at = get32(exif + 4, *big);
+    if (at > size - 2)
+        return 0;
+    size_t count = get16(exif + at, *big);
+    for (size_t i = 0; i < count; i++) {
+        size_t entry = at + 2 + 12 * i;
+        if (entry + 12 > size)
+            return 0;
+        if (get16(exif + entry, *big) == 0x0112)
+            return entry + 8;
+    }
+    return 0;
+}
+
+unsigned io_take_orientation(uint8_t *exif, size_t size)
+{
+    bool big;
+    size_t at = find_orientation(exif, size, &big);
+    if (at == 0)
+        return 1;
+    unsigned v = get16(exif + at, big);
+    exif[at] = big ? 0 : 1;
+    exif[at + 1] = big ? 1 : 0;
+    return v >= 1 && v <= 8 ? v : 1;
+}
+
+/* By value of the tag: are columns and rows exchanged, and do the stored columns and rows run
+ * backwards? */
+static const struct {
+    bool exchanged, columns_back, rows_back;
+} lies[9] = {{0, 0, 0}, {0, 0, 0}, {0, 1, 0}, {0, 1, 1}, {0, 0, 1},
+             {1, 0, 0}, {1, 0, 1}, {1, 1, 1}, {1, 1, 0}};
+
+pel_status io_turn(io_source *source, unsigned orientation, pel_frame **frame)
+{
+    if (orientation < 2 || orientation > 8)
+        return PEL_OK;
+    const pel_size s = (*frame)->size;
+    bool exchanged = lies[orientation].exchanged;
+    pel_size upright = exchanged ? pel_size_make(s.h, s.w, s.d, s.c) : s;
+    pel_frame *turned;
+    pel_status status = pel_frame_like(*frame, (*frame)->role, upright, &turned, source->error);
+    if (status != PEL_OK)
+        return status;
+    const float *from = pel_frame_floats(*frame);
+    float *to = pel_frame_floats(turned);
+    for (size_t plane = 0; plane < s.d * s.c; plane++, from += s.w * s.h)
+        for (size_t y = 0; y < upright.h; y++)
+            for (size_t x = 0; x < upright.w; x++) {
+                size_t i = exchanged ? y : x, j = exchanged ? x : y;
+                i = lies[orientation].columns_back ? s.w - 1 - i : i;
+                j = lies[orientation].rows_back ? s.h - 1 - j : j;
+                *to++ = from[j * s.w + i];
+            }
+    pel_frame_unref(*frame);
+    *frame = turned;
+    return PEL_OK;
+}
+
 /* Same samples, another role: keeps the reference count right when it fails. */
 static pel_status set_role(io_source *source, pel_frame **frame, const char *role)
 {
@@ -179,4 +257,13 @@ const pel_frame *io_alpha(const pel_bundle *bundle)
     bool fits = alpha != NULL && bundle->image != NULL && alpha->size.c == 1 &&
                 pel_size_same_plane(alpha->size, bundle->image->size);
     return fits ? alpha : NULL;
+}
+
+void io_no_alpha(const io_sink *sink, const pel_bundle *bundle, const char *format)
+{
+    char text[80];
+    if (sink->frames > 0 || io_alpha(bundle) == NULL || sink->params->say == NULL)
+        return;
+    snprintf(text, sizeof text, "%s holds no alpha: it is left out", format);
+    sink->params->say(sink->params->arg, text);
 }

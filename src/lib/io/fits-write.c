@@ -113,6 +113,7 @@ static pel_status open_file(io_sink *sink, const pel_bundle *bundle)
         return pel_error_set(sink->error, PEL_ENOMEM, "out of memory");
     s->size = image->size;
     s->cube = image->size.d * image->size.c > 1;
+    io_no_alpha(sink, bundle, "FITS");
     if (image->size.c > 1 && sink->params->say != NULL)
         sink->params->say(sink->params->arg, "FITS knows no colour: the channels are planes of a cube");
     int code = 0;

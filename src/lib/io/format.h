@@ -61,6 +61,12 @@ pel_status io_add_meta(io_source *source, pel_bundle *bundle, const char *slot, 
  * `image`, and clears the bundle. */
 pel_status io_emit(io_source *source, pel_bundle *bundle, pel_frame *image);
 
+/* Turns *frame upright, as orientation 1 to 8 of EXIF 2.3 (4.6.4) and TIFF 6.0 says that it lies; puts
+ * the upright frame in its place. */
+pel_status io_turn(io_source *source, unsigned orientation, pel_frame **frame);
+/* The orientation that an EXIF block tells, which becomes 1 in it; 1 when it tells none. */
+unsigned io_take_orientation(uint8_t *exif, size_t size);
+
 pel_status io_error(const io_source *source, pel_status status, const char *format, ...)
     PEL_PRINTF(3, 4);
 
@@ -77,6 +83,9 @@ void io_to_integers(io_sink *sink, const pel_frame *image, const float *from, si
 
 /* A `meta` companion's bytes, or NULL; also NULL with --bare. */
 const pel_frame *io_meta(const io_sink *sink, const pel_bundle *bundle, const char *slot);
+
+/* Says so, once a file, when the bundle has an alpha that the format cannot hold. */
+void io_no_alpha(const io_sink *sink, const pel_bundle *bundle, const char *format);
 
 /* The companion `alpha` when it fits the image, or NULL. */
 const pel_frame *io_alpha(const pel_bundle *bundle);

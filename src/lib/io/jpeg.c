@@ -45,52 +45,6 @@ static bool sniff(const uint8_t *head, size_t size)
     return size >= 3 && head[0] == 0xff && head[1] == 0xd8 && head[2] == 0xff;
 }
 
-/* ---- EXIF orientation: tag 0x0112 of the first directory of the TIFF inside (EXIF 2.3, 4.6). */
-
-static unsigned get16(const uint8_t *p, bool big)
-{
-    return big ? (unsigned)p[0] << 8 | p[1] : (unsigned)p[1] << 8 | p[0];
-}
-
-static size_t get32(const uint8_t *p, bool big)
-{
-    return big ? (size_t)get16(p, true) << 16 | get16(p + 2, true)
-               : (size_t)get16(p + 2, false) << 16 | get16(p, false);
-}
-
-/* Where the value of the orientation stands in the EXIF bytes, or 0. */
-static size_t find_orientation(const uint8_t *exif, size_t size, bool *big)
-{
-    if (size < 14 || (memcmp(exif, "II*\0", 4) != 0 && memcmp(exif, "MM\0*", 4) != 0))
-        return 0;
-    *big = exif[0] == 'M';
-    size_t at = get32(exif + 4, *big);
-    if (at > size - 2)
-        return 0;
-    size_t count = get16(exif + at, *big);
-    for (size_t i = 0; i < count; i++) {
-        size_t entry = at + 2 + 12 * i;
-        if (entry + 12 > size)
-            return 0;
-        if (get16(exif + entry, *big) == 0x0112)
-            return entry + 8;
-    }
-    return 0;
-}
-
-/* Sample (x, y) of the upright picture comes from (fx, fy) of the stored one of w x h.  By value of
- * the tag: is x taken from the stored rows, and are the stored columns and rows run backwards? */
-static void turn(unsigned orientation, size_t w, size_t h, size_t x, size_t y, size_t *fx, size_t *fy)
-{
-    static const struct {
-        bool exchanged, columns_back, rows_back;
-    } how[9] = {{0, 0, 0}, {0, 0, 0}, {0, 1, 0}, {0, 1, 1}, {0, 0, 1},
-                {1, 0, 0}, {1, 0, 1}, {1, 1, 1}, {1, 1, 0}};
-    size_t u = how[orientation].exchanged ? y : x, v = how[orientation].exchanged ? x : y;
-    *fx = how[orientation].columns_back ? w - 1 - u : u;
-    *fy = how[orientation].rows_back ? h - 1 - v : v;
-}
-
 /* ---- Reading */
 
 typedef struct {
@@ -137,14 +91,8 @@ static pel_status add_exif(io_source *source, state *s)
         if (m->marker != EXIF_MARKER || m->data_length < 20 || memcmp(m->data, "Exif\0\0", 6) != 0)
             continue;
         uint8_t *exif = m->data + 6;
-        bool big;
-        size_t size = m->data_length - 6, at = find_orientation(exif, size, &big);
-        if (at != 0) {
-            unsigned v = get16(exif + at, big);
-            s->orientation = v >= 1 && v <= 8 ? v : 1;
-            exif[at] = big ? 0 : 1;
-            exif[at + 1] = big ? 1 : 0;
-        }
+        size_t size = m->data_length - 6;
+        s->orientation = io_take_orientation(exif, size);
         return io_add_meta(source, &s->bundle, "exif", exif, size);
     }
     return PEL_OK;
@@ -211,20 +159,10 @@ static void spread(state *s)
 {
     size_t w = s->info.output_width, h = s->info.output_height;
     size_t channels = (size_t)s->info.output_components;
-    const pel_size size = s->image->size;
     float *to = pel_frame_floats(s->image);
     for (size_t c = 0; c < channels; c++)
-        for (size_t y = 0; y < size.h; y++, to += size.w) {
-            if (s->orientation == 1) {
-                io_from_u8(to, s->pixels + y * w * channels + c, w, channels);
-                continue;
-            }
-            for (size_t x = 0; x < size.w; x++) {
-                size_t fx, fy;
-                turn(s->orientation, w, h, x, y, &fx, &fy);
-                to[x] = (float)s->pixels[(fy * w + fx) * channels + c] / 255.0f;
-            }
-        }
+        for (size_t y = 0; y < h; y++, to += w)
+            io_from_u8(to, s->pixels + y * w * channels + c, w, channels);
 }
 
 static pel_status read_jpeg(io_source *source)
@@ -239,15 +177,17 @@ static pel_status read_jpeg(io_source *source)
     s->manager.error = source->error;
     pel_status status = s->file != NULL ? decode(source, s)
                                         : io_error(source, PEL_EIO, "%s", strerror(errno));
-    if (status == PEL_OK) {
-        size_t w = s->info.output_width, h = s->info.output_height;
+    if (status == PEL_OK)
         status = io_image(source,
-                          pel_size_make(s->orientation >= 5 ? h : w, s->orientation >= 5 ? w : h, 1,
+                          pel_size_make(s->info.output_width, s->info.output_height, 1,
                                         (size_t)s->info.output_components), "u8", &s->image);
-    }
     if (status == PEL_OK) {
         spread(s);
-        status = io_emit(source, &s->bundle, s->image);
+        status = io_turn(source, s->orientation, &s->image);
+        if (status == PEL_OK)
+            status = io_emit(source, &s->bundle, s->image);
+        else
+            pel_frame_unref(s->image);
     }
     pel_bundle_clear(&s->bundle);
     if (s->made)
@@ -344,6 +284,7 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
                              "%zux%zux%zux%zu", size.w, size.h, size.d, size.c);
     if (sink->params->sample > PEL_SAMPLE_U8)
         return pel_error_set(sink->error, PEL_EUSAGE, "JPEG has 8-bit samples only");
+    io_no_alpha(sink, bundle, "JPEG");
     out_state *s = sink->state = calloc(1, sizeof *s);
     if (s == NULL)
         return pel_error_set(sink->error, PEL_ENOMEM, "out of memory");

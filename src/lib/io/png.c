@@ -41,6 +41,7 @@ typedef struct {
     uint8_t *rows;
     png_bytep *pointers;
     pel_frame *image, *alpha;
+    unsigned orientation;
 } state;
 
 static void release(state *s)
@@ -139,14 +140,16 @@ static pel_status add_metadata(io_source *source, state *s, pel_bundle *bundle)
     pel_status status = PEL_OK;
     if (png_get_iCCP(s->png, s->info, &name, &compression, &profile, &length))
         status = io_add_meta(source, bundle, "icc", profile, length);
-    if (status == PEL_OK && png_get_eXIf_1(s->png, s->info, &length, &exif))
+    if (status == PEL_OK && png_get_eXIf_1(s->png, s->info, &length, &exif)) {
+        s->orientation = io_take_orientation(exif, length);
         status = io_add_meta(source, bundle, "exif", exif, length);
+    }
     return status;
 }
 
 static pel_status read_png(io_source *source)
 {
-    state s = {NULL, NULL, NULL, NULL, NULL, NULL, NULL};
+    state s = {.orientation = 1};
     pel_error none;
     pel_bundle bundle = {NULL, NULL, 0};
     s.file = fopen(source->path, "rbe");
@@ -165,6 +168,10 @@ static pel_status read_png(io_source *source)
         spread(&s, size, alpha, bits);
         status = add_metadata(source, &s, &bundle);
     }
+    if (status == PEL_OK)
+        status = io_turn(source, s.orientation, &s.image);
+    if (status == PEL_OK && s.alpha != NULL)
+        status = io_turn(source, s.orientation, &s.alpha);
     if (status == PEL_OK && s.alpha != NULL)
         status = pel_bundle_put(&bundle, s.alpha, source->error);
     if (status == PEL_OK) {

@@ -308,11 +308,13 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
         return pel_error_set(sink->error, PEL_EUSAGE, "PFM has 1 or 3 channels, not %zu",
                              image->size.c);
     pel_status status = PEL_OK;
-    if (sample == PEL_SAMPLE_F32)
+    if (sample == PEL_SAMPLE_F32) {
+        io_no_alpha(sink, bundle, "PFM");
         write_floats(file, image);
-    else
+    } else {
         status = write_integers(sink, file, image, io_alpha(bundle),
                                 sample == PEL_SAMPLE_U8 ? 255 : 65535);
+    }
     if (status == PEL_OK && ferror(file))
         status = pel_error_set(sink->error, PEL_EIO, "cannot write: %s", strerror(errno));
     return status;

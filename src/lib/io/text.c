@@ -90,6 +90,7 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
     const pel_frame *image = bundle->image;
     if (image->size.d != 1 || image->size.c != 1)
         return pel_error_set(sink->error, PEL_EINVAL, "a text matrix holds one plane of one channel");
+    io_no_alpha(sink, bundle, "a text matrix");
     FILE *file = fopen(sink->temporary, "wbe");
     if (file == NULL)
         return pel_error_set(sink->error, PEL_EIO, "cannot write: %s", strerror(errno));

@@ -284,6 +284,13 @@ static pel_status read_page(io_source *source, TIFF *tiff, const page *p, pel_fr
 
 /* ---- Metadata */
 
+/* The open file.  ImageJ and OME write their description once, on the first page, and mean all. */
+typedef struct {
+    TIFF *tiff;
+    pel_error cause;
+    char *description, *px;
+} tiff_file;
+
 /* To 6 digits: the inverse of a resolution that was rounded to float. */
 static double tidy(double v)
 {
@@ -291,9 +298,14 @@ static double tidy(double v)
     return floor(v * scale + 0.5) / scale;
 }
 
-/* Spacing that ImageJ writes: samples a unit as resolution, unit= and spacing= in the description. */
-static pel_status set_spacing(io_source *source, TIFF *tiff, const char *description, pel_frame *image)
+/* Spacing as OME has it, or as ImageJ writes it: samples a unit as resolution, unit= and spacing= in
+ * the description. */
+static pel_status set_spacing(io_source *source, TIFF *tiff, const char *description,
+                              pel_frame *image)
 {
+    char ome[120];
+    if (description != NULL && io_ome_spacing(description, ome))
+        return pel_frame_set(image, "px", ome, source->error);
     float xres = 0, yres = 0;
     const char *unit = description != NULL ? strstr(description, "\nunit=") : NULL;
     if (unit == NULL || strncmp(description, "ImageJ=", 7) != 0 ||
@@ -317,16 +329,39 @@ static pel_status set_spacing(io_source *source, TIFF *tiff, const char *descrip
     return pel_frame_set(image, "px", text, source->error);
 }
 
-static pel_status add_metadata(io_source *source, TIFF *tiff, pel_bundle *bundle, pel_frame *image)
+static pel_status keep_for_all(io_source *source, tiff_file *f, const char *description,
+                               const pel_frame *image)
 {
+    const char *px = pel_frame_key(image, "px");
+    if (strncmp(description, "ImageJ=", 7) != 0 && strncmp(description, "<?xml", 5) != 0 &&
+        strncmp(description, "<OME", 4) != 0)
+        return PEL_OK;
+    f->description = strdup(description);
+    f->px = px != NULL ? strdup(px) : NULL;
+    return f->description != NULL && (px == NULL || f->px != NULL)
+               ? PEL_OK
+               : io_error(source, PEL_ENOMEM, "out of memory");
+}
+
+static pel_status add_metadata(io_source *source, tiff_file *f, pel_bundle *bundle,
+                               pel_frame *image)
+{
+    TIFF *tiff = f->tiff;
     char *description = NULL;
     void *profile;
     uint32_t size;
     pel_status status = PEL_OK;
-    if (TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &description) && description != NULL)
+    bool own = TIFFGetField(tiff, TIFFTAG_IMAGEDESCRIPTION, &description) && description != NULL;
+    if (!own)
+        description = f->description;
+    if (description != NULL)
         status = io_add_meta(source, bundle, "description", description, strlen(description));
-    if (status == PEL_OK)
+    if (status == PEL_OK && own)
         status = set_spacing(source, tiff, description, image);
+    if (status == PEL_OK && own && TIFFCurrentDirectory(tiff) == 0)
+        status = keep_for_all(source, f, description, image);
+    if (status == PEL_OK && !own && f->px != NULL)
+        status = pel_frame_set(image, "px", f->px, source->error);
     if (status == PEL_OK && TIFFGetField(tiff, TIFFTAG_ICCPROFILE, &size, &profile))
         status = io_add_meta(source, bundle, "icc", profile, size);
     return status;
@@ -375,9 +410,12 @@ static pel_status next_page(io_source *source, TIFF *tiff, const page *p, size_t
 }
 
 /* A frame of `slices` pages by `planes` (pages that are channels), from the current one on. */
-static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_t planes,
-                             size_t slices, const pel_error *cause)
+static pel_status emit_pages(io_source *source, tiff_file *f, const page *p, size_t planes,
+                             size_t slices)
 {
+    TIFF *tiff = f->tiff;
+    const pel_error *cause = &f->cause;
+    uint16_t orientation = ORIENTATION_TOPLEFT;
     size_t channels = p->photometric == PHOTOMETRIC_PALETTE ? 3 : p->channels * planes;
     bool has_alpha = p->samples > p->channels;
     pel_bundle bundle = {NULL, NULL, 0};
@@ -394,7 +432,8 @@ static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_
         status = pel_frame_new("alpha", PEL_F32, pel_size_make(p->w, p->h, slices, 1), &alpha,
                                source->error);
     if (status == PEL_OK)
-        status = add_metadata(source, tiff, &bundle, image);
+        status = add_metadata(source, f, &bundle, image);
+    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
     for (size_t i = 0; i < slices * planes && status == PEL_OK; i++) {
         if (i > 0)
             status = next_page(source, tiff, p, i, cause);
@@ -406,6 +445,10 @@ static pel_status emit_pages(io_source *source, TIFF *tiff, const page *p, size_
         for (size_t i = 0; i < pel_size_count(image->size); i++)
             v[i] = 1 - v[i];
     }
+    if (status == PEL_OK)
+        status = io_turn(source, orientation, &image);
+    if (status == PEL_OK && alpha != NULL)
+        status = io_turn(source, orientation, &alpha);
     if (status == PEL_OK && alpha != NULL)
         status = pel_bundle_put(&bundle, alpha, source->error);
     pel_frame_unref(alpha);
@@ -423,42 +466,55 @@ static size_t count_pages(TIFF *tiff)
     return n;
 }
 
+static pel_status read_volumes(io_source *source, tiff_file *f)
+{
+    page p;
+    stack k = {1, 1, 1};
+    size_t pages = count_pages(f->tiff);
+    pel_status status = f->cause.status != PEL_OK
+                            ? io_error(source, PEL_EFORMAT, "%s", f->cause.text)
+                            : describe(source, f->tiff, &p);
+    if (status == PEL_OK)
+        describe_stack(f->tiff, &p, pages, &k);
+    for (size_t t = 0; t < k.times && status == PEL_OK; t++) {
+        if (t > 0)
+            status = next_page(source, f->tiff, &p, t * k.slices * k.channels, &f->cause);
+        if (status == PEL_OK)
+            status = emit_pages(source, f, &p, k.channels, k.slices);
+    }
+    return status;
+}
+
+static pel_status read_sequence(io_source *source, tiff_file *f)
+{
+    page p;
+    pel_status status;
+    do {
+        status = describe(source, f->tiff, &p);
+        if (status == PEL_OK)
+            status = emit_pages(source, f, &p, 1, 1);
+    } while (status == PEL_OK && !TIFFLastDirectory(f->tiff) && TIFFReadDirectory(f->tiff));
+    if (status == PEL_OK && f->cause.status != PEL_OK)
+        status = io_error(source, PEL_EFORMAT, "%s", f->cause.text);
+    if (status == PEL_OK && !TIFFLastDirectory(f->tiff))
+        status = io_error(source, PEL_EFORMAT, "a page cannot be read");
+    return status;
+}
+
 pel_status io_tiff_read(io_source *source)
 {
-    pel_error cause;
+    tiff_file f = {NULL, {PEL_OK, ""}, NULL, NULL};
     size_t cap = source->params->memory_cap, least = (size_t)1 << 20; /* for directories */
-    TIFF *tiff = io_tiff_open(source->path, "rm", &cause, cap > least ? cap : least);
-    if (tiff == NULL || cause.status != PEL_OK) {
-        if (tiff != NULL)
-            TIFFClose(tiff);
-        return io_error(source, PEL_EFORMAT, "%s", cause.text[0] != '\0' ? cause.text : "no TIFF");
-    }
-    page p;
-    pel_status status = PEL_OK;
-    if (source->params->volume) {
-        size_t pages = count_pages(tiff);
-        status = cause.status != PEL_OK ? io_error(source, PEL_EFORMAT, "%s", cause.text)
-                                        : describe(source, tiff, &p);
-        stack k = {1, 1, 1};
-        if (status == PEL_OK)
-            describe_stack(tiff, &p, pages, &k);
-        for (size_t t = 0; t < k.times && status == PEL_OK; t++) {
-            if (t > 0)
-                status = next_page(source, tiff, &p, t * k.slices * k.channels, &cause);
-            if (status == PEL_OK)
-                status = emit_pages(source, tiff, &p, k.channels, k.slices, &cause);
-        }
-    } else {
-        do {
-            status = describe(source, tiff, &p);
-            if (status == PEL_OK)
-                status = emit_pages(source, tiff, &p, 1, 1, &cause);
-        } while (status == PEL_OK && !TIFFLastDirectory(tiff) && TIFFReadDirectory(tiff));
-        if (status == PEL_OK && cause.status != PEL_OK)
-            status = io_error(source, PEL_EFORMAT, "%s", cause.text);
-        if (status == PEL_OK && !TIFFLastDirectory(tiff))
-            status = io_error(source, PEL_EFORMAT, "a page cannot be read");
-    }
-    TIFFClose(tiff);
+    f.tiff = io_tiff_open(source->path, "rm", &f.cause, cap > least ? cap : least);
+    pel_status status;
+    if (f.tiff == NULL || f.cause.status != PEL_OK)
+        status = io_error(source, PEL_EFORMAT, "%s",
+                          f.cause.text[0] != '\0' ? f.cause.text : "no TIFF");
+    else
+        status = source->params->volume ? read_volumes(source, &f) : read_sequence(source, &f);
+    if (f.tiff != NULL)
+        TIFFClose(f.tiff);
+    free(f.description);
+    free(f.px);
     return status;
 }

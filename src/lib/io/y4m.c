@@ -229,6 +229,7 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
     state *s = sink->state;
     if (image->size.d != 1 || (image->size.c != 1 && image->size.c != 3))
         return pel_error_set(sink->error, PEL_EINVAL, "y4m holds planes of 1 or 3 channels");
+    io_no_alpha(sink, bundle, "y4m");
     if (s == NULL) {
         s = sink->state = calloc(1, sizeof *s);
         if (s == NULL)
