@@ -23,6 +23,7 @@
 #define FILLS 8        /* rounds of filling in: more gain less than 0.02 dB */
 #define RULE_ROUNDS 3  /* of which the first ones choose the strength again */
 #define BAND 16
+#define RULE_SAMPLES 200000 /* of the spectrum that a rule looks at: whole rows, evenly spread */
 #define LOW_LOG10 -9.0 /* strengths tried: 1e-9 to 1e3 */
 #define HIGH_LOG10 3.0
 
@@ -39,6 +40,7 @@ typedef struct {
     float strength;
     bool keep;       /* divide: leaves K X instead of X */
     double *sums[3]; /* of a rule, by row of the spectrum */
+    size_t row_step; /* a rule takes every so manieth row */
 } wiener;
 
 static size_t rows_of(const wiener *w)
@@ -105,6 +107,9 @@ static void rule_sums(void *arg, size_t index, size_t worker)
     double variance = w->p->sigma * w->p->sigma * (double)w->grid.count, s = (double)w->strength;
     (void)worker;
     for (size_t r = index * BAND; r < band_end(w, index); r++) {
+        w->sums[0][r] = w->sums[1][r] = w->sums[2][r] = 0;
+        if (r % w->row_step != 0)
+            continue;
         float d = row_laplace(w, r);
         double residual = 0, freedom = 0, likelihood = 0;
         for (size_t k = 0; k < columns; k++) {
@@ -134,10 +139,11 @@ static double rule_value(wiener *w, double x)
     w->strength = (float)pow(10, x);
     in_bands(w, rule_sums);
     double total[3] = {0, 0, 0}, n = (double)w->grid.count;
+    double part = (double)((rows_of(w) + w->row_step - 1) / w->row_step) / (double)rows_of(w);
     for (int k = 0; k < 3; k++)
         for (size_t r = 0; r < rows_of(w); r++)
             total[k] += w->sums[k][r];
-    double residual = total[0] / n / n, freedom = total[1] / n;
+    double residual = total[0] / n / n / part, freedom = total[1] / n / part;
     switch (w->params->rule) {
     case PEL_RULE_GCV:
         return residual / (freedom * freedom);
@@ -246,6 +252,7 @@ static pel_status open_wiener(wiener *w)
         status = pel_grid_laplacian(w->ctx, &w->grid, w->tables);
     if (status != PEL_OK)
         return status;
+    w->row_step = w->grid.complexes / RULE_SAMPLES + 1;
     w->transfer = pel_alloc(w->grid.complexes * sizeof *w->transfer);
     w->spectrum = pel_alloc(w->grid.complexes * sizeof *w->spectrum);
     w->observed = pel_alloc_floats(w->grid.count);
