@@ -46,3 +46,5 @@ check-peers: all
 shell_tests += tests/suite/all-programs.sh tests/suite/manual-examples.sh tests/suite/memory.sh \
   tests/cli/restore.sh
 EXTRA_DIST += tests/suite/programs.sh
+unit_tests += tests/unit/rl
+tests_unit_rl_SOURCES = tests/unit/rl.c
