@@ -1,6 +1,9 @@
 # Tests: `make check` runs all of TESTS.  unit/: a C program each, on tests/unit/check.h.
 
-AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; export top_srcdir top_builddir;
+# Sanitizers: memory that cannot be had is an error to report, not a crash.
+AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+  ASAN_OPTIONS=$${ASAN_OPTIONS:+$$ASAN_OPTIONS:}allocator_may_return_null=1; \
+  export top_srcdir top_builddir ASAN_OPTIONS;
 EXTRA_DIST += tests/unit/check.h tests/lib.sh $(shell_tests)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = bash
