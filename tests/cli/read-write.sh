@@ -105,6 +105,14 @@ ok test ! -s err
 equal 'floats keep all' "$(pel-read over.tif | pel-write -f text - | tr '\n' ' ')" '0.5 -0.2 1.4 1 '
 pipe_is 2 'pel-read a.png | pel-write --type f32 x.png'
 said 'no float samples'
+pipe_is 0 'pel-read over.txt | pel-write -q over.pgm'
+equal 'a name of integers' "$(head -c 2 over.pgm)" P5
+pipe_is 0 'pel-read a.png | pel-write a.pfm'
+equal 'a name of floats' "$(head -c 2 a.pfm)" Pf
+pipe_is 2 'pel-read a.png | pel-write --type u8 b.pfm'
+said 'float samples only'
+pipe_is 2 'pel-read over.txt | pel-write --type f32 x.pgm'
+said 'no float samples'
 chmod 640 a-00.png
 pipe_is 0 'pel-read b.tif | pel-write a-00.png'
 equal 'permissions' "$(stat -c %a a-00.png)" 640

@@ -292,7 +292,7 @@ static void test_metadata(void)
 
 static void test_sequences(void)
 {
-    static const char *const names[] = {"s.tif", "s.ppm", "s.pel", "s.fits"};
+    static const char *const names[] = {"s.tif", "s.pfm", "s.pel", "s.fits"};
     pel_bundle bundles[3] = {{NULL, NULL, 0}, {NULL, NULL, 0}, {NULL, NULL, 0}};
     pel_write_params params = {.sample = PEL_SAMPLE_AS_SOURCE};
     pel_error error;

@@ -23,6 +23,7 @@ typedef struct {
 /* A file that is being written. */
 typedef struct {
     const char *temporary; /* the name to write to */
+    char extension[8];     /* of the name that was asked for, lower case; "" when there is none */
     const pel_write_params *params;
     pel_error *error;
     pel_write_report report;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -147,6 +148,15 @@ static pel_status set_path(pel_file_writer *w, const char *path, pel_error *erro
                            : pel_error_set(error, PEL_EIO, "%s: %s", path, strerror(errno));
 }
 
+static void set_extension(io_sink *sink, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash != NULL ? slash : path, '.');
+    if (dot == NULL || strlen(dot + 1) >= sizeof sink->extension)
+        return;
+    for (size_t i = 0; dot[i] != '\0'; i++)
+        sink->extension[i] = (char)tolower((unsigned char)dot[i + 1]);
+}
+
 pel_status pel_file_create(const char *path, const char *format, const pel_write_params *params,
                            pel_file_writer **out, pel_error *error)
 {
@@ -170,6 +180,7 @@ pel_status pel_file_create(const char *path, const char *format, const pel_write
         return status;
     }
     w->sink = (io_sink){.temporary = w->temporary, .params = &w->params};
+    set_extension(&w->sink, path);
     *out = w;
     return PEL_OK;
 }

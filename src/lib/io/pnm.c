@@ -291,6 +291,18 @@ static pel_status write_integers(io_sink *sink, FILE *file, const pel_frame *ima
     return PEL_OK;
 }
 
+/* A name that promises floats, or integers, is kept to; others get what suits the samples. */
+static int possible(const io_sink *sink, size_t channels)
+{
+    static const char *const integers[] = {"pbm", "pgm", "ppm", "pnm", "pam"};
+    if (strcmp(sink->extension, "pfm") == 0)
+        return IO_CAN_F32;
+    for (size_t i = 0; i < sizeof integers / sizeof integers[0]; i++)
+        if (strcmp(sink->extension, integers[i]) == 0)
+            return IO_CAN_U8 | IO_CAN_U16;
+    return IO_CAN_U8 | IO_CAN_U16 | (channels == 1 || channels == 3 ? IO_CAN_F32 : 0);
+}
+
 static pel_status append(io_sink *sink, const pel_bundle *bundle)
 {
     const pel_frame *image = bundle->image;
@@ -302,13 +314,19 @@ static pel_status append(io_sink *sink, const pel_bundle *bundle)
     }
     if (image->size.d != 1)
         return pel_error_set(sink->error, PEL_EINVAL, "PNM and PFM hold planes, not volumes");
-    bool pfm = image->size.c == 1 || image->size.c == 3;
-    pel_sample sample = io_sample(sink, image, IO_CAN_U8 | IO_CAN_U16 | (pfm ? IO_CAN_F32 : 0));
-    if (sample == PEL_SAMPLE_F32 && !pfm)
+    int can = possible(sink, image->size.c);
+    pel_sample sample = io_sample(sink, image, can);
+    bool floats = sample == PEL_SAMPLE_F32;
+    if (floats && image->size.c != 1 && image->size.c != 3)
         return pel_error_set(sink->error, PEL_EUSAGE, "PFM has 1 or 3 channels, not %zu",
                              image->size.c);
+    if (!(can & (floats ? IO_CAN_F32 : IO_CAN_U8)))
+        return pel_error_set(sink->error, PEL_EUSAGE,
+                             floats ? "a .%s file has no float samples: use .pfm, TIFF or FITS"
+                                    : "a .%s file has float samples only: use .pnm or .pam",
+                             sink->extension);
     pel_status status = PEL_OK;
-    if (sample == PEL_SAMPLE_F32) {
+    if (floats) {
         io_no_alpha(sink, bundle, "PFM");
         write_floats(file, image);
     } else {
