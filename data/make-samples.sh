@@ -39,7 +39,7 @@ from scipy import ndimage
 
 source, to = sys.argv[1:]
 X, Y, SIZE = 560, 640, 160   # 0-based corner of the cutout in the frame
-RADIUS = 15                  # of the PSF
+RADIUS = 10                  # of the PSF
 
 with fits.open(source) as frame:
     science, error, quality = (frame[n].data for n in ("SCI", "ERR", "DQ"))
@@ -57,28 +57,26 @@ with fits.open(source) as frame:
     out[0].header["FILENAME"] = "cluster.fits"
     out.writeto(f"{to}/cluster.fits", overwrite=True, checksum=True)
 
-# Bright stars that are whole, unsaturated, and alone within the radius.
+# Bright stars that are whole, unsaturated, and as alone as they are in a cluster: what is left of
+# neighbours goes with the median.
 sky = np.median(science)
+r = RADIUS + 2
+yy, xx = np.mgrid[-r:r + 1, -r:r + 1]
+distance = np.hypot(xx, yy)
 peak = ndimage.maximum_filter(science, 2 * RADIUS + 1)
-smooth = ndimage.gaussian_filter(science, 1.0)
 stars = []
-for y, x in zip(*np.nonzero((science == peak) & (science > 8000) & (science < 120000))):
-    r = RADIUS + 2
+for y, x in zip(*np.nonzero((science == peak) & (science > 3000) & (science < 60000))):
     if min(x, y) < r or x + r >= science.shape[1] or y + r >= science.shape[0]:
         continue
     box = science[y - r:y + r + 1, x - r:x + r + 1] - sky
-    if np.any(quality[y - r:y + r + 1, x - r:x + r + 1] & 31743):
+    core = distance <= 4
+    if np.any(quality[y - 4:y + 5, x - 4:x + 5] & 31743) or np.max(box[distance > 6]) > 0.25 * box[r, r]:
         continue
-    yy, xx = np.mgrid[-r:r + 1, -r:r + 1]
-    far = (np.hypot(xx, yy) > 5)
-    if np.max(box[far]) > 0.06 * box[r, r]:
-        continue
-    core = np.hypot(xx, yy) <= 3
     cy, cx = (np.sum(v * box * core) / np.sum(box * core) for v in (yy, xx))
     centred = ndimage.shift(box, (-cy, -cx), order=3)[2:-2, 2:-2]
-    edge = np.hypot(*np.mgrid[-RADIUS:RADIUS + 1, -RADIUS:RADIUS + 1]) > RADIUS - 1
-    centred -= np.median(centred[edge])
-    stars.append(centred / np.sum(centred * (np.hypot(xx, yy)[2:-2, 2:-2] <= 5)))
+    centred -= np.percentile(centred[distance[2:-2, 2:-2] > RADIUS - 2], 25)
+    stars.append(centred / np.sum(centred * (distance[2:-2, 2:-2] <= 4)))
+assert len(stars) >= 10
 psf = np.median(stars, axis=0)
 taper = np.clip(RADIUS + 0.5 - np.hypot(*np.mgrid[-RADIUS:RADIUS + 1, -RADIUS:RADIUS + 1]), 0, 1)
 psf = np.maximum(psf, 0) * taper
