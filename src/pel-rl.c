@@ -126,7 +126,8 @@ static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *so
     if (status == PEL_OK) {
         pel_note(run, "%ld iterations, residual %.3f sigma, flux %.7g of %.7g", report.iterations,
                  report.residual, report.flux_estimate, report.flux_data);
-        if (s->iterations < 0 && report.iterations == s->max_iterations)
+        /* A prior may keep the residual above the noise for good: then this is how it ends. */
+        if (s->iterations < 0 && report.iterations == s->max_iterations && !(s->tv > 0))
             pel_warn(run, "stopped by --max-iterations %ld: is sigma too small, or the PSF wrong?",
                      s->max_iterations);
         status = emit_estimate(&w, estimate, solver->problem.background, report.iterations,

@@ -9,9 +9,11 @@
 
 /* `-n auto`: the residual reaches the noise (1 sigma: Morozov's discrepancy) while the estimate still
  * gains, since part of the noise is fitted too.  On 23 picture, PSF and noise combinations the best
- * count was 1.2 to 2.3 times that of the discrepancy; at 1.6 times the median loss is 0.08 dB. */
+ * count was 1.2 to 2.3 times that of the discrepancy; at 1.6 times the median loss is 0.08 dB.
+ * Accelerated iterations count about as their square, so the root of the factor serves there. */
 #define PEL_RL_DISCREPANCY 1.0
 #define PEL_RL_BEYOND 1.6
+#define PEL_RL_BEYOND_ACCELERATED 1.26
 
 typedef struct {
     double a, b;

@@ -383,6 +383,7 @@ static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_
     const pel_rl_params *params = s->params;
     bool automatic = params->iterations < 0;
     long most = automatic ? params->max_iterations : params->iterations;
+    const double beyond = s->accelerate ? PEL_RL_BEYOND_ACCELERATED : PEL_RL_BEYOND;
     bool reached = false;
     double weights = 0;
     for (size_t c = 0; c < s->p->size.c; c++)
@@ -405,7 +406,7 @@ static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_
                 return status;
         }
         if (automatic && !reached && report->residual <= PEL_RL_DISCREPANCY) {
-            long end = (long)ceil(PEL_RL_BEYOND * (double)(k + 1));
+            long end = (long)ceil(beyond * (double)(k + 1));
             reached = true;
             most = end < most ? end : most;
         }

@@ -33,7 +33,7 @@ typedef struct {
 static const struct {
     size_t side;
     double cost;
-} sides[] = {{32, 2.7}, {64, 2.2}, {128, 2.5}, {192, 3.8}, {256, 4.3}, {320, 4.3}};
+} sides[] = {{32, 3.6}, {64, 2.9}, {128, 3.2}, {192, 4.6}, {256, 5.2}, {320, 5.2}};
 
 size_t conv_tile_side(size_t n0, size_t n1, const size_t out[3], double *cost)
 {

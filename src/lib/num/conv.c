@@ -32,7 +32,7 @@ static pel_conv_method choose(const pel_conv *conv)
 {
     const size_t *n = conv->n;
     size_t taps = n[0] * n[1] * n[2];
-    double best = 0.15 * (double)taps; /* direct */
+    double best = 1.0 * (double)taps; /* direct */
     pel_conv_method method = PEL_CONV_DIRECT;
     float *factors = pel_alloc_floats(n[0] + n[1] + n[2]);
     if (factors != NULL && n[2] == 1 && conv_factor(conv->kernel, n, factors)) {
