@@ -51,3 +51,6 @@ shell_tests += tests/suite/all-programs.sh tests/suite/manual-examples.sh tests/
 EXTRA_DIST += tests/suite/programs.sh
 unit_tests += tests/unit/rl
 tests_unit_rl_SOURCES = tests/unit/rl.c
+unit_tests += tests/unit/psf tests/unit/stats
+tests_unit_psf_SOURCES = tests/unit/psf.c
+tests_unit_stats_SOURCES = tests/unit/stats.c
