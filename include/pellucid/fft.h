@@ -2,8 +2,9 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Plans are measured once and kept as wisdom in $XDG_CACHE_HOME/pellucid (or ~/.cache/pellucid); a
- * damaged or foreign file is ignored and replaced, concurrent writers are safe (temporary file,
+ * Plans of sizes that were used for long are measured, in an eighth of that time a direction, once
+ * the work is done, and kept as wisdom in $XDG_CACHE_HOME/pellucid (or ~/.cache/pellucid) for the
+ * next time; a damaged or foreign file is ignored and replaced, concurrent writers are safe (temporary file,
  * rename).  ctx->plan_estimate plans without measuring.  Making plans takes a lock; executing does
  * not, and one plan may be executed by several threads on different arrays.
  */

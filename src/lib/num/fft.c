@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <fftw3.h>
@@ -16,6 +17,8 @@ struct pel_fft {
     size_t w, h, d;
     pel_pool *pool;
     fftwf_plan forward, backward;
+    bool guessed;        /* the plans were not measured, but may be */
+    atomic_size_t uses;  /* transforms executed */
 };
 
 /* FFTW's planner has one state for the process. */
@@ -53,8 +56,7 @@ static void start_fftw(void)
     fftwf_threads_set_callback(spawn, NULL);
 }
 
-/* Called with the planner locked.  A measured plan may take as long as a few transforms: what it
- * saves comes back within the work, and the next run finds it as wisdom. */
+/* Called with the planner locked. */
 static bool make_plans(pel_fft *fft, float *samples, pel_complex *spectrum, unsigned flags)
 {
     int n[3] = {(int)fft->d, (int)fft->h, (int)fft->w};
@@ -92,11 +94,7 @@ static bool plan(const pel_context *ctx, pel_fft *fft)
             done = make_plans(fft, samples, spectrum, FFTW_MEASURE | FFTW_WISDOM_ONLY);
             if (!done) {
                 drop_plans(fft);
-                fftwf_set_timelimit(0.02 + 25e-9 * (double)count);
-                done = make_plans(fft, samples, spectrum, FFTW_MEASURE);
-                fftwf_set_timelimit(FFTW_NO_TIMELIMIT);
-                if (done)
-                    pel_wisdom_save();
+                done = fft->guessed = make_plans(fft, samples, spectrum, FFTW_ESTIMATE);
             }
         }
         executing = NULL;
@@ -117,7 +115,7 @@ pel_status pel_fft_new(const pel_context *ctx, size_t w, size_t h, size_t d, pel
     pel_fft *fft = pel_alloc(sizeof *fft);
     if (fft == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
-    *fft = (pel_fft){w, h, d, ctx->pool, NULL, NULL};
+    *fft = (pel_fft){.w = w, .h = h, .d = d, .pool = ctx->pool};
     if (!plan(ctx, fft)) {
         pel_fft_free(fft);
         return pel_error_set(ctx->error, PEL_ENOMEM, "no memory for a transform of %zux%zux%zu", w,
@@ -127,12 +125,45 @@ pel_status pel_fft_new(const pel_context *ctx, size_t w, size_t h, size_t d, pel
     return PEL_OK;
 }
 
+/* Seconds that a transform took so far: 4 ns a sample is what half a forward and backward pair of
+ * a large one costs.  An estimate, so that whether to measure does not depend on a clock. */
+static double seconds_of(const pel_fft *fft)
+{
+    return 4e-9 * (double)(fft->w * fft->h * fft->d) * (double)atomic_load(&fft->uses);
+}
+
+/* FFTW measures for as long as thousands of transforms of a tile take, or hundreds of a picture:
+ * only who has spent much more on a size profits, and what comes of it serves the next time.  Called
+ * with the planner locked. */
+static void measure(const pel_fft *fft)
+{
+    pel_fft better = {.w = fft->w, .h = fft->h, .d = fft->d, .pool = fft->pool};
+    float *samples = pel_alloc_floats(fft->w * fft->h * fft->d);
+    pel_complex *spectrum = pel_alloc(pel_fft_count(fft) * sizeof *spectrum);
+    if (samples != NULL && spectrum != NULL) {
+        executing = fft->pool;
+        fftwf_plan_with_nthreads((int)pel_pool_threads(fft->pool));
+        fftwf_set_timelimit(seconds_of(fft) / 8);
+        (void)make_plans(&better, samples, spectrum, FFTW_MEASURE);
+        fftwf_set_timelimit(FFTW_NO_TIMELIMIT);
+        drop_plans(&better);
+        if (make_plans(&better, samples, spectrum, FFTW_MEASURE | FFTW_WISDOM_ONLY))
+            pel_wisdom_save();
+        drop_plans(&better);
+        executing = NULL;
+    }
+    pel_free(samples);
+    pel_free(spectrum);
+}
+
 void pel_fft_free(pel_fft *fft)
 {
     if (fft == NULL)
         return;
     pthread_mutex_lock(&planner);
     drop_plans(fft);
+    if (fft->guessed && seconds_of(fft) > 8)
+        measure(fft);
     pthread_mutex_unlock(&planner);
     pel_free(fft);
 }
@@ -145,6 +176,7 @@ size_t pel_fft_count(const pel_fft *fft)
 void pel_fft_forward(const pel_fft *fft, const float *samples, pel_complex *spectrum)
 {
     executing = fft->pool;
+    atomic_fetch_add(&((pel_fft *)(uintptr_t)fft)->uses, 1);
     /* FFTW keeps the input of an out-of-place r2c transform; its interface lacks the const. */
     fftwf_execute_dft_r2c(fft->forward, (float *)(uintptr_t)samples, spectrum);
 }
@@ -152,6 +184,7 @@ void pel_fft_forward(const pel_fft *fft, const float *samples, pel_complex *spec
 void pel_fft_backward(const pel_fft *fft, pel_complex *spectrum, float *samples)
 {
     executing = fft->pool;
+    atomic_fetch_add(&((pel_fft *)(uintptr_t)fft)->uses, 1);
     fftwf_execute_dft_c2r(fft->backward, spectrum, samples);
 }
 
