@@ -391,6 +391,9 @@ static void describe_stack(TIFF *tiff, const page *p, size_t pages, stack *k)
             return;
         all *= n[i];
     }
+    /* A volume was asked for: a stack along one axis is one, whatever its writer called the axis. */
+    if (n[0] == pages || n[2] == pages)
+        return;
     if (all == pages && (n[0] == 1 || (p->channels == 1 && p->samples == 1 && n[0] <= 64 &&
                                        p->photometric <= PHOTOMETRIC_MINISBLACK)))
         *k = (stack){n[0], n[1], n[2]};
