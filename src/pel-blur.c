@@ -43,7 +43,8 @@ static void stop(pel_run *run)
     pel_frame_unref(st->joint);
 }
 
-/* Blurring what was blurred before: the PSFs convolve.  A truth in the stream tells that it was. */
+/* Blurring what was blurred before: the PSFs convolve.  A truth in the stream tells that it was,
+ * `data` that a solver has undone it. */
 static pel_status join_psf(pel_run *run, pel_frame *before, pel_frame *ours, pel_frame **joint)
 {
     state *st = pel_run_state(run);
@@ -87,6 +88,7 @@ static pel_status make_bundle(pel_run *run, const pel_bundle *bundle, pel_frame 
         status = pel_frame_inherit(blurred, out->image, error);
     if (status == PEL_OK)
         pel_bundle_set_image(out, blurred);
+    pel_bundle_remove(out, "data", NULL); /* what was restored before is the measurement now */
     return status;
 }
 
@@ -141,7 +143,8 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
                              bundle->image->size.c);
     pel_frame *joint = psf;
     pel_status status = PEL_OK;
-    if (st->psf != NULL && before != NULL && pel_bundle_find(bundle, "truth", NULL) != NULL)
+    if (st->psf != NULL && before != NULL && pel_bundle_find(bundle, "truth", NULL) != NULL &&
+        pel_bundle_find(bundle, "data", NULL) == NULL)
         status = join_psf(run, before, psf, &joint);
     return status == PEL_OK ? blur(run, bundle, psf, joint) : status;
 }

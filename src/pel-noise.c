@@ -53,8 +53,9 @@ static pel_status put_sigma(pel_run *run, const pel_bundle *in, const pel_frame 
     pel_size size = map != NULL ? map->size : pel_size_make(1, 1, 1, 1);
     if (before != NULL && pel_size_plane(before->size) > 1)
         size = map != NULL && map->size.c > before->size.c ? map->size : before->size;
-    if (before != NULL && pel_size_plane(before->size) > 1 &&
-        !pel_size_same_plane(before->size, in->image->size))
+    if (before != NULL && pel_size_count(before->size) != 1 &&
+        (!pel_size_same_plane(before->size, in->image->size) ||
+         (before->size.c != 1 && before->size.c != in->image->size.c)))
         return pel_error_set(error, PEL_EFORMAT, "the stream's sigma does not fit the image");
     pel_frame *made;
     pel_status status = pel_frame_new("sigma", PEL_F32, size, &made, error);
@@ -104,6 +105,7 @@ static pel_status degrade(pel_run *run, const pel_bundle *bundle, pel_frame *noi
     double electronic = p->readnoise > 0 ? p->readnoise / p->gain : 0;
     double scalar = map != NULL ? 0 : sqrt(p->sigma * p->sigma + electronic * electronic);
     pel_bundle_set_image(&out, noisy);
+    pel_bundle_remove(&out, "data", NULL); /* what was restored before is the measurement now */
     status = put_truth(run, bundle, &out);
     if (status == PEL_OK)
         status = put_sigma(run, bundle, map, scalar, &out);

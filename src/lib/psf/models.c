@@ -14,6 +14,7 @@
 
 #define FWHM_PER_SIGMA 2.3548200450309493 /* 2 sqrt(2 ln 2) */
 #define MOST_RADIUS 511
+#define MOST_SAMPLES ((size_t)1 << 26) /* of a 3-D PSF: 256 MiB */
 
 pel_status pel_psf_zeros(size_t w, size_t h, size_t d, pel_psf *psf, pel_error *error)
 {
@@ -43,17 +44,22 @@ pel_status pel_make_gauss(const double *values, pel_psf *psf, pel_error *error)
     if (fwhm > 0)
         sigma = fwhm / FWHM_PER_SIGMA;
     size_t r = gauss_radius(sigma), rz = gauss_radius(sigma_z), n = 2 * r + 1;
+    double side[2 * MOST_RADIUS + 1];
+    if (n * n * (2 * rz + 1) > MOST_SAMPLES)
+        return pel_error_set(error, PEL_EUSAGE, "PSF gauss: %zux%zux%zu samples are too many", n, n,
+                             2 * rz + 1);
     pel_status status = pel_psf_zeros(n, n, 2 * rz + 1, psf, error);
     if (status != PEL_OK)
         return status;
+    for (size_t x = 0; x < n; x++)
+        side[x] = gauss_pixel((double)x - (double)r, sigma);
     float *to = psf->samples;
-    for (size_t z = 0; z <= 2 * rz; z++)
+    for (size_t z = 0; z <= 2 * rz; z++) {
+        double deep = sigma_z > 0 ? gauss_pixel((double)z - (double)rz, sigma_z) : 1;
         for (size_t y = 0; y < n; y++)
-            for (size_t x = 0; x < n; x++) {
-                double v = gauss_pixel((double)x - (double)r, sigma) *
-                           gauss_pixel((double)y - (double)r, sigma);
-                *to++ = (float)(sigma_z > 0 ? v * gauss_pixel((double)z - (double)rz, sigma_z) : v);
-            }
+            for (size_t x = 0; x < n; x++)
+                *to++ = (float)(deep * side[y] * side[x]);
+    }
     return pel_psf_normalise(psf->samples, psf->size, error);
 }
 

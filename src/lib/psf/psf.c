@@ -57,12 +57,11 @@ pel_status pel_psf_convolve(const pel_context *ctx, const pel_psf *a, const pel_
     if (a->size.c != b->size.c && a->size.c != 1 && b->size.c != 1)
         return pel_error_set(ctx->error, PEL_EINVAL, "PSFs of %zu and of %zu channels", a->size.c,
                              b->size.c);
-    pel_size size = {a->size.w + b->size.w, a->size.h + b->size.h,
-                     a->size.d + b->size.d, a->size.c > b->size.c ? a->size.c : b->size.c};
-    /* Odd sizes keep the centre in the middle. */
-    size.w -= size.w % 2 == 0;
-    size.h -= size.h % 2 == 0;
-    size.d -= size.d % 2 == 0;
+    /* Before the centre of both come n/2 samples of each; odd sizes keep the centre in the middle. */
+    pel_size size = {2 * (a->size.w / 2 + b->size.w / 2) + 1,
+                     2 * (a->size.h / 2 + b->size.h / 2) + 1,
+                     2 * (a->size.d / 2 + b->size.d / 2) + 1,
+                     a->size.c > b->size.c ? a->size.c : b->size.c};
     size_t plane = pel_size_plane(size);
     float *wide = pel_alloc_floats(plane);
     both->size = size;

@@ -95,11 +95,10 @@ pel_status pel_psf_make(const char *spec, pel_psf *psf, pel_error *error)
     char *copy = strdup(spec);
     if (copy == NULL)
         return pel_error_set(error, PEL_ENOMEM, "out of memory");
-    char *list = strchr(copy, ':'), *rest = NULL;
+    char *list = strchr(copy, ':'), *rest = list != NULL ? list + 1 : NULL, *word;
     pel_status status = PEL_OK;
     size_t place = 0;
-    for (char *word = list != NULL ? strtok_r(list + 1, ",", &rest) : NULL;
-         word != NULL && status == PEL_OK; word = strtok_r(NULL, ",", &rest))
+    while (status == PEL_OK && (word = strsep(&rest, ",")) != NULL)
         status = set_value(model, word, place++, values, given, error);
     free(copy);
     for (size_t i = 0; i < PEL_PSF_KEYS && models[model].keys[i].name != NULL; i++) {

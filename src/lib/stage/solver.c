@@ -209,9 +209,11 @@ static pel_status settle_bad(pel_run *run, bool inpaint, const pel_solver *solve
     return PEL_OK;
 }
 
-static pel_status put_sigma(pel_run *run, const pel_solver *solver, pel_bundle *out)
+/* What was used, unless the stream says it already. */
+static pel_status put_sigma(pel_run *run, const pel_solver_settings *settings,
+                            const pel_solver *solver, pel_bundle *out)
 {
-    if (!solver->sigma_estimated && pel_bundle_find(out, "sigma", NULL) != NULL)
+    if (!solver->sigma_estimated && isnan(settings->sigma))
         return PEL_OK;
     if (!(solver->problem.sigma > 0))
         return PEL_OK;
@@ -249,7 +251,7 @@ pel_status pel_solver_emit(pel_run *run, const pel_bundle *bundle,
     if (status == PEL_OK)
         status = pel_bundle_put(&out, solver->psf, error);
     if (status == PEL_OK)
-        status = put_sigma(run, solver, &out);
+        status = put_sigma(run, settings, solver, &out);
     if (status == PEL_OK)
         status = pel_emit(run, &out);
     pel_bundle_clear(&out);
