@@ -54,3 +54,4 @@ tests_unit_rl_SOURCES = tests/unit/rl.c
 unit_tests += tests/unit/psf tests/unit/stats
 tests_unit_psf_SOURCES = tests/unit/psf.c
 tests_unit_stats_SOURCES = tests/unit/stats.c
+shell_tests += tests/cli/psf.sh tests/cli/blur.sh tests/cli/noise.sh

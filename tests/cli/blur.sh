@@ -1,0 +1,98 @@
+# blur.sh - pel-blur: the convolution, its borders, and the psf and truth that it leaves.
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "${top_srcdir:-.}/tests/lib.sh"
+text() { pel-write --role "$1" -f text -; } # samples, a row a line
+total() { awk '{ for (i = 1; i <= NF; i++) s += $i } END { printf "%.6f\n", s }'; }
+
+printf '0 0 0 0 0 0 0\n0 0 0 0 0 0 0\n0 0 0 0 0 0 0\n0 0 0 8 0 0 0\n0 0 0 0 0 0 0\n0 0 0 0 0 0 0\n' >dot.txt
+printf '1 2 0\n0 5 0\n0 0 0\n' >k.txt
+
+# A point becomes the PSF, not turned, its centre on the point; the truth is what it was.
+is 0 bash -c 'pel-read dot.txt | pel-blur -k k.txt'
+whole
+ok [ "$(text image <out | sed -n 3,4p)" = "$(printf '0 0 1 2 0 0 0\n0 0 0 5 0 0 0')" ]
+ok [ "$(text image <out | total)" = 8.000000 ]
+ok cmp <(text truth <out) dot.txt
+ok [ "$(text psf <out)" = "$(printf '0.125 0.25 0\n0 0.625 0\n0 0 0')" ]
+
+# valid: smaller by the PSF less 1, truth and origin with it.
+is 0 bash -c 'pel-read dot.txt | pel-blur -k k.txt --border valid'
+ok [ "$(text image <out)" = "$(printf '0 0 0 0 0\n0 1 2 0 0\n0 0 5 0 0\n0 0 0 0 0')" ]
+ok [ "$(text truth <out)" = "$(printf '0 0 0 0 0\n0 0 0 0 0\n0 0 8 0 0\n0 0 0 0 0')" ]
+ok [ "$(pel-info <out | grep -c 'origin=1,1,0')" -eq 2 ]
+is 1 bash -c 'pel-read dot.txt | pel-blur -k disc:4 --border valid'
+said 'nothing is left of 7x6x1 under a PSF of 9x9x1'
+no_end
+
+# Borders: a row that ends in 8 under a box of three.
+printf '4 0 0 0 8\n' >row.txt
+printf '1 1 1\n' >box.txt
+for pair in 'reflect:2.6666667 1.3333334 0 2.6666667 5.3333335' 'zero:1.3333334 1.3333334 0 2.6666667 2.6666667' \
+  'periodic:4 1.3333334 0 2.6666667 4'; do
+  pel-read row.txt | pel-blur -k box.txt --border "${pair%%:*}" | text image >row.out
+  ok awk -v want="${pair#*:}" '{ split(want, w, " "); for (i = 1; i <= 5; i++) { d = $i - w[i]; if (d > 1e-5 || d < -1e-5) exit 1 } }' row.out
+done
+# Nothing is lost under reflect and periodic, whatever the PSF.
+scene 40x30x1x1 >scene.pel
+sum=$(text image <scene.pel | total)
+near "$(pel-blur -k shake:15,4 --border periodic <scene.pel | text image | total)" "$sum" 0.01
+near "$(pel-blur -k gauss:2 --border reflect <scene.pel | text image | total)" "$sum" 0.01
+
+# Twice adds up: the first truth stays, the PSF is that of both.
+is 0 bash -c 'pel-read dot.txt | pel-blur -k k.txt | pel-blur -k k.txt'
+ok cmp <(text truth <out) dot.txt
+ok [ "$(pel-info <out | grep -c '	psf	5x5x1x1	')" -eq 1 ]
+text psf <out | awk '{ for (i = 1; i <= NF; i++) printf "%.4f ", 64 * $i } END { print "" }' >joint
+ok [ "$(cat joint)" = '1.0000 4.0000 4.0000 0.0000 0.0000 0.0000 10.0000 20.0000 0.0000 0.0000 0.0000 0.0000 25.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 0.0000 ' ]
+# The same from even sizes, in which the PSF's centre is not the middle.
+printf '1 0\n0 0\n' >even.txt
+is 0 bash -c 'pel-read dot.txt | pel-blur -k even.txt | pel-blur -k even.txt'
+ok [ "$(text image <out | sed -n 2p)" = '0 8 0 0 0 0 0' ]
+ok [ "$(text psf <out | head -n 1)" = '1 0 0 0 0' ]
+# After a solver it is a new measurement: neither data nor the old PSF.
+is 0 bash -c 'pel-blur -k gauss:0.8 <scene.pel | pel-wiener -s 0.01 | pel-blur -k k.txt'
+ok [ "$(pel-info <out | cut -f2 | grep -c data)" -eq 0 ]
+ok [ "$(pel-info <out | grep -c '	psf	3x3x1x1	')" -eq 1 ]
+
+# The stream's PSF serves when there is no -k; nothing serves when there is neither.
+is 0 bash -c 'scene 20x16x1x1 roles psf | pel-blur'
+is 1 bash -c 'pel-blur <scene.pel'
+said 'no PSF in the stream and none given'
+no_end
+is 2 bash -c 'pel-blur --border mirror -k delta <scene.pel'
+is 2 bash -c 'pel-blur -k gauss:x <scene.pel'
+said 'gauss'
+
+# NaN and infinity do not spread: the middle of a flat picture, and a picture of nothing else.
+pfm() { # w, h, samples as octal bytes
+  printf 'Pf\n%d %d\n-1\n' "$1" "$2"
+  shift 2
+  for v; do printf '%b' "$v"; done
+}
+one='\0000\0000\0200\0077' nan='\0000\0000\0300\0177' inf='\0000\0000\0200\0177'
+pfm 5 3 $one $one $one $one $one $one $one $nan $inf $one $one $one $one $one $one >holes.pfm
+for border in reflect periodic valid zero; do
+  pel-read holes.pfm | pel-blur -k box.txt --border $border >holes.pel
+  ok [ "$(pel-info --stats <holes.pel | awk -F '\t' '$2 == "image" { print $10 }')" = 0 ]
+done
+near "$(pel-read holes.pfm | pel-blur -k box.txt --border valid | pel-info --stats | awk -F '\t' '$2 == "image" { print $6 - $5 }')" 0 1e-6
+pfm 3 1 $nan $nan $nan >nothing.pfm
+is 0 bash -c 'pel-read nothing.pfm | pel-blur -k box.txt'
+ok [ "$(pel-info --stats <out | awk -F '\t' '$2 == "image" { print $10 }')" = 3 ]
+
+# Channels, a PSF for each, volumes, frames.
+is 0 bash -c 'scene 20x16x1x3 frames 2 | pel-blur -k motion:5,20'
+ok [ "$(pel-info <out | cut -f2,3 | grep -c '^image	20x16x1x3$')" -eq 2 ]
+ok [ "$(pel-info <out | cut -f2,3 | grep -c '^truth	20x16x1x3$')" -eq 2 ]
+is 0 bash -c 'scene 12x10x7x1 | pel-blur -k gauss:0.5,0.7 --border valid'
+ok [ "$(pel-info <out | cut -f2,3 | grep -c '^image	8x6x1x1$')" -eq 1 ]
+scene 20x16x1x3 | pel-crop 5x5 | pel-write rgb.tif
+pel-read psf:rgb.tif scene.pel >three.pel
+is 1 bash -c 'pel-blur <three.pel'
+said 'a PSF of 3 channels for a picture of 1'
+# The same samples from one thread and from three.
+scene 300x200x1x3 >wide.pel
+pel-blur -t 1 -k shake:31,2 <wide.pel | pel-write --type f32 one.tif
+pel-blur -t 3 -k shake:31,2 <wide.pel | pel-write --type f32 three.tif
+ok cmp one.tif three.tif
+done_testing
