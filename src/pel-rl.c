@@ -18,10 +18,6 @@ typedef struct {
     const char *background;
 } settings;
 
-typedef struct {
-    pel_frame *psf; /* of -k */
-} state;
-
 #define AT(member) offsetof(settings, member)
 static const pel_option options[] = {
     PEL_SOLVER_OPTIONS(settings, solver),
@@ -45,14 +41,12 @@ static const pel_option options[] = {
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
-    state *st = pel_run_state(run);
-    return s->solver.psf == NULL ? PEL_OK : pel_stage_psf(run, s->solver.psf, &st->psf);
+    return pel_solver_start(run, &s->solver, pel_run_state(run));
 }
 
 static void stop(pel_run *run)
 {
-    state *st = pel_run_state(run);
-    pel_frame_unref(st->psf);
+    pel_solver_stop(pel_run_state(run));
 }
 
 static pel_status find_background(pel_run *run, const pel_bundle *bundle, pel_problem *problem)
@@ -118,11 +112,13 @@ static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *so
     pel_rl_params params = {s->iterations, s->max_iterations, s->accelerate, s->tv, s->damping,
                             s->every,      emit_intermediate, &w};
     pel_rl_report report;
+    pel_status status = find_background(run, bundle, &solver->problem);
+    if (status != PEL_OK)
+        return status;
     float *estimate = pel_alloc_floats(pel_size_count(solver->problem.size));
     if (estimate == NULL)
         return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
-    pel_status status =
-        pel_rl(pel_run_context(run), &solver->problem, &params, estimate, &report);
+    status = pel_rl(pel_run_context(run), &solver->problem, &params, estimate, &report);
     if (status == PEL_OK) {
         pel_note(run, "%ld iterations, residual %.3f sigma, flux %.7g of %.7g", report.iterations,
                  report.residual, report.flux_estimate, report.flux_data);
@@ -140,16 +136,7 @@ static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *so
 static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
     const settings *s = pel_run_settings(run);
-    const state *st = pel_run_state(run);
-    pel_solver solver;
-    pel_status status = pel_solver_open(run, bundle, &s->solver, st->psf, &solver);
-    if (status != PEL_OK)
-        return status;
-    status = find_background(run, bundle, &solver.problem);
-    if (status == PEL_OK)
-        status = restore(run, bundle, &solver);
-    pel_solver_close(&solver);
-    return status;
+    return pel_solver_image(run, bundle, &s->solver, pel_run_state(run), restore);
 }
 
 static const pel_program program = {
@@ -160,7 +147,7 @@ static const pel_program program = {
                "sharp.fits\n",
     .options = options,
     .settings_size = sizeof(settings),
-    .state_size = sizeof(state),
+    .state_size = sizeof(pel_solver_state),
     .start = start,
     .image = image,
     .stop = stop,

@@ -11,10 +11,6 @@ typedef struct {
     int prior, rule;
 } settings;
 
-typedef struct {
-    pel_frame *psf; /* of -k */
-} state;
-
 #define AT(member) offsetof(settings, member)
 static const pel_option options[] = {
     PEL_SOLVER_OPTIONS(settings, solver),
@@ -29,17 +25,15 @@ static const pel_option options[] = {
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
-    state *st = pel_run_state(run);
-    return s->solver.psf == NULL ? PEL_OK : pel_stage_psf(run, s->solver.psf, &st->psf);
+    return pel_solver_start(run, &s->solver, pel_run_state(run));
 }
 
 static void stop(pel_run *run)
 {
-    state *st = pel_run_state(run);
-    pel_frame_unref(st->psf);
+    pel_solver_stop(pel_run_state(run));
 }
 
-static pel_status restore(pel_run *run, const pel_bundle *bundle, const pel_solver *solver)
+static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *solver)
 {
     const settings *s = pel_run_settings(run);
     pel_wiener_params params = {(pel_wiener_prior)s->prior, s->strength,
@@ -66,14 +60,7 @@ static pel_status restore(pel_run *run, const pel_bundle *bundle, const pel_solv
 static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
     const settings *s = pel_run_settings(run);
-    const state *st = pel_run_state(run);
-    pel_solver solver;
-    pel_status status = pel_solver_open(run, bundle, &s->solver, st->psf, &solver);
-    if (status != PEL_OK)
-        return status;
-    status = restore(run, bundle, &solver);
-    pel_solver_close(&solver);
-    return status;
+    return pel_solver_image(run, bundle, &s->solver, pel_run_state(run), restore);
 }
 
 static const pel_program program = {
@@ -84,7 +71,7 @@ static const pel_program program = {
                "sharp.tif\n",
     .options = options,
     .settings_size = sizeof(settings),
-    .state_size = sizeof(state),
+    .state_size = sizeof(pel_solver_state),
     .start = start,
     .image = image,
     .stop = stop,

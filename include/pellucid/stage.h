@@ -54,5 +54,18 @@ pel_status pel_solver_emit(pel_run *run, const pel_bundle *bundle,
                            const pel_solver_settings *settings, const pel_solver *solver,
                            pel_frame *estimate, const char *const *keys);
 
+/* What a solver's program keeps between images, and the parts of its pel_program that all share. */
+typedef struct {
+    pel_frame *psf; /* of -k, or NULL */
+} pel_solver_state;
+pel_status pel_solver_start(pel_run *run, const pel_solver_settings *settings,
+                            pel_solver_state *state);
+void pel_solver_stop(pel_solver_state *state);
+/* Opens the problem of a bundle, hands it to `restore`, which emits, and closes it. */
+pel_status pel_solver_image(pel_run *run, const pel_bundle *bundle,
+                            const pel_solver_settings *settings, const pel_solver_state *state,
+                            pel_status (*restore)(pel_run *run, const pel_bundle *bundle,
+                                                  pel_solver *solver));
+
 PEL_END_DECLS
 #endif

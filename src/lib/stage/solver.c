@@ -258,3 +258,30 @@ pel_status pel_solver_emit(pel_run *run, const pel_bundle *bundle,
     pel_frame_unref(estimate);
     return status;
 }
+
+/* ---- What the programs share -------------------------------------------------------------------- */
+
+pel_status pel_solver_start(pel_run *run, const pel_solver_settings *settings,
+                            pel_solver_state *state)
+{
+    return settings->psf == NULL ? PEL_OK : pel_stage_psf(run, settings->psf, &state->psf);
+}
+
+void pel_solver_stop(pel_solver_state *state)
+{
+    pel_frame_unref(state->psf);
+}
+
+pel_status pel_solver_image(pel_run *run, const pel_bundle *bundle,
+                            const pel_solver_settings *settings, const pel_solver_state *state,
+                            pel_status (*restore)(pel_run *run, const pel_bundle *bundle,
+                                                  pel_solver *solver))
+{
+    pel_solver solver;
+    pel_status status = pel_solver_open(run, bundle, settings, state->psf, &solver);
+    if (status != PEL_OK)
+        return status;
+    status = restore(run, bundle, &solver);
+    pel_solver_close(&solver);
+    return status;
+}
