@@ -55,3 +55,14 @@ unit_tests += tests/unit/psf tests/unit/stats
 tests_unit_psf_SOURCES = tests/unit/psf.c
 tests_unit_stats_SOURCES = tests/unit/stats.c
 shell_tests += tests/cli/psf.sh tests/cli/blur.sh tests/cli/noise.sh
+
+# Coverage-guided fuzzers, with --enable-fuzz; unit/stream and unit/io-mutate replay damage in any build.
+EXTRA_DIST += tests/fuzz/fuzz-stream.c tests/fuzz/fuzz-file.c
+if FUZZ
+noinst_PROGRAMS += tests/fuzz/fuzz-stream tests/fuzz/fuzz-file
+tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz-stream.c
+tests_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_file_SOURCES = tests/fuzz/fuzz-file.c
+tests_fuzz_fuzz_file_LDADD = libpellucid-io.la $(LDADD)
+tests_fuzz_fuzz_file_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
