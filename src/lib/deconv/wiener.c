@@ -134,7 +134,7 @@ static void rule_sums(void *arg, size_t index, size_t worker)
 }
 
 /* What the rule minimises, at 10^x. */
-static double rule_value(wiener *w, double x)
+static double rule_value(wiener *w, pel_strength_rule rule, double x)
 {
     w->strength = (float)pow(10, x);
     in_bands(w, rule_sums);
@@ -144,7 +144,7 @@ static double rule_value(wiener *w, double x)
         for (size_t r = 0; r < rows_of(w); r++)
             total[k] += w->sums[k][r];
     double residual = total[0] / n / n / part, freedom = total[1] / n / part;
-    switch (w->params->rule) {
+    switch (rule) {
     case PEL_RULE_GCV:
         return residual / (freedom * freedom);
     case PEL_RULE_DISCREPANCY:
@@ -155,13 +155,13 @@ static double rule_value(wiener *w, double x)
     return total[2];
 }
 
-/* A coarse scan, then golden-section search around the best: the curves may have a local minimum
- * but are smooth.  The spectrum must hold Y. */
-static void choose_strength(wiener *w, double from, double to)
+/* log10 of the strength that the rule likes best: a coarse scan, then golden-section search around
+ * the best; the curves may have a local minimum but are smooth.  The spectrum must hold Y. */
+static double search(wiener *w, pel_strength_rule rule, double from, double to)
 {
     double best = from, least = HUGE_VAL, step = (to - from) / 24;
     for (int i = 0; i <= 24; i++) {
-        double v = rule_value(w, from + i * step);
+        double v = rule_value(w, rule, from + i * step);
         if (v < least) {
             least = v;
             best = from + i * step;
@@ -171,12 +171,23 @@ static void choose_strength(wiener *w, double from, double to)
     const double golden = 0.6180339887498949;
     for (int i = 0; i < 8; i++) {
         double p = b - golden * (b - a), q = a + golden * (b - a);
-        if (rule_value(w, p) < rule_value(w, q))
+        if (rule_value(w, rule, p) < rule_value(w, rule, q))
             b = q;
         else
             a = p;
     }
-    w->strength = (float)pow(10, (a + b) / 2);
+    return (a + b) / 2;
+}
+
+/* A field of stars has a flat spectrum, which no smooth prior explains: there likelihood would have
+ * next to no prior at all.  Cross-validation sees the noise that this lets through, so that it bounds
+ * likelihood from below; on photographs the bound is not reached. */
+static void choose_strength(wiener *w, double from, double to)
+{
+    double best = search(w, w->params->rule, from, to);
+    if (w->params->rule == PEL_RULE_LIKELIHOOD)
+        best = fmax(best, search(w, PEL_RULE_GCV, from, to));
+    w->strength = (float)pow(10, best);
 }
 
 /* Unobserved samples get what the estimate predicts (w->image holds Kx). */
