@@ -150,4 +150,9 @@ pipe_is 0 'cat one.pel other.pel | pel-write both.tif'
 equal 'both' "$(pel-read both.tif | roles)" 'image image '
 equal 'a stream in a file' "$(pel-read one.pel other.pel | roles)" 'image image '
 
+# The cards that a FITS extension inherits from the primary header are kept with its own.
+pipe_is 0 "pel-read '$top_srcdir/data/samples/cluster.fits' | pel-write -q inherited.fits"
+for card in "TELESCOP= 'HST'" "CRPIX1  =" "HISTORY pel-read"; do
+  ok grep -qaF -- "$card" inherited.fits
+done
 done_testing

@@ -24,7 +24,8 @@ static bool structural(const char *card)
     static const char *const names[] = {
         "SIMPLE  ", "XTENSION", "BITPIX  ", "NAXIS   ", "EXTEND  ", "BSCALE  ", "BZERO   ", "BLANK   ",
         "CHECKSUM", "DATASUM ", "PCOUNT  ", "GCOUNT  ", "END     ", "EXTNAME ", "EXTVER  ", "DATAMIN ",
-        "DATAMAX "};
+        "DATAMAX ",
+        "INHERIT "};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strncmp(card, names[i], 8) == 0)
             return true;

@@ -190,18 +190,85 @@ static pel_status set_keys(hdu *u, pel_frame *image)
     return status;
 }
 
-/* The header as it stands, 80 characters a card. */
-static pel_status keep_header(hdu *u, pel_bundle *bundle)
+/* The current HDU's header, 80 characters a card, END last; to be freed by fits_free_memory. */
+static pel_status header_text(hdu *u, char **header)
 {
     int code = 0, cards = 0;
-    char *header = NULL;
+    *header = NULL;
     if (fits_is_compressed_image(u->file, &code))
-        fits_convert_hdr2str(u->file, 0, NULL, 0, &header, &cards, &code);
+        fits_convert_hdr2str(u->file, 0, NULL, 0, header, &cards, &code);
     else
-        fits_hdr2str(u->file, 0, NULL, 0, &header, &cards, &code);
-    pel_status status =
-        code == 0 ? io_add_meta(u->source, bundle, "fits", header, strlen(header))
-                  : io_fits_error(u->source->error, code, "the header cannot be read");
+        fits_hdr2str(u->file, 0, NULL, 0, header, &cards, &code);
+    return code == 0 ? PEL_OK : io_fits_error(u->source->error, code, "the header cannot be read");
+}
+
+static bool has_card(const char *header, size_t length, const char *name)
+{
+    for (size_t i = 0; i + 80 <= length; i += 80)
+        if (memcmp(header + i, name, 8) == 0)
+            return true;
+    return false;
+}
+
+/* An extension with INHERIT = T shares the primary header's cards (FITS standard 4.0, appendix K):
+ * those that it has not itself are appended to `own`, in `joined` (free). */
+static pel_status inherit(hdu *u, const char *own, char **joined)
+{
+    int code = 0, home;
+    char *primary;
+    *joined = NULL;
+    fits_get_hdu_num(u->file, &home);
+    fits_movabs_hdu(u->file, 1, NULL, &code);
+    pel_status status = header_text(u, &primary);
+    code = 0;
+    fits_movabs_hdu(u->file, home, NULL, &code);
+    size_t length = strlen(own), more = status == PEL_OK ? strlen(primary) : 0;
+    char *text = malloc(length + more + 1);
+    if (status == PEL_OK && text == NULL)
+        status = io_error(u->source, PEL_ENOMEM, "out of memory");
+    if (status == PEL_OK && code != 0)
+        status = io_fits_error(u->source->error, code, "the header cannot be read");
+    if (status == PEL_OK) {
+        size_t n = length >= 80 ? length - 80 : 0; /* END comes last */
+        memcpy(text, own, n);
+        for (size_t i = 0; i + 80 <= more; i += 80) {
+            const char *card = primary + i;
+            bool text_card = memcmp(card, "COMMENT ", 8) == 0 || memcmp(card, "HISTORY ", 8) == 0;
+            if (memcmp(card, "NEXTEND ", 8) == 0 || memcmp(card, "END     ", 8) == 0 ||
+                (!text_card && has_card(own, length, card)))
+                continue;
+            memcpy(text + n, card, 80);
+            n += 80;
+        }
+        memcpy(text + n, own + (length >= 80 ? length - 80 : 0), length >= 80 ? 80 : 0);
+        n += length >= 80 ? 80 : 0;
+        text[n] = '\0';
+        *joined = text;
+    } else {
+        free(text);
+    }
+    code = 0;
+    if (primary != NULL)
+        fits_free_memory(primary, &code);
+    return status;
+}
+
+/* The header as it stands, with what it inherits. */
+static pel_status keep_header(hdu *u, pel_bundle *bundle)
+{
+    int code = 0, number = 1, inherits = 0;
+    char *header, *joined = NULL;
+    char name[] = "INHERIT";
+    pel_status status = header_text(u, &header);
+    fits_get_hdu_num(u->file, &number);
+    if (status == PEL_OK && number > 1 &&
+        fits_read_key(u->file, TLOGICAL, name, &inherits, NULL, &code) == 0 && inherits)
+        status = inherit(u, header, &joined);
+    fits_clear_errmsg();
+    const char *kept = joined != NULL ? joined : header;
+    if (status == PEL_OK)
+        status = io_add_meta(u->source, bundle, "fits", kept, strlen(kept));
+    free(joined);
     code = 0;
     if (header != NULL)
         fits_free_memory(header, &code);
