@@ -92,8 +92,8 @@ typedef struct {
     long iterations;
 } pel_tv_report;
 
-/* ADMM with a masked data term (Almeida & Figueiredo 2013); hyper-Laplacian by half-quadratic
- * splitting (Krishnan & Fergus 2009).  `estimate` has problem->size. */
+/* ADMM with a masked data term (Almeida & Figueiredo 2013), for total variation and for the prior
+ * |grad x|^0.8 of Krishnan & Fergus (2009).  `estimate` has problem->size. */
 pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
                   float *estimate, pel_tv_report *report);
 

@@ -3,7 +3,7 @@
  *
  * The rule: strength = scale sigma^2 / sqrt(sigma g) with g the mean of |grad x|, taken from the
  * estimate a few times on the way.  The likeliest weight of a Laplacian prior would be sigma^2 / g;
- * measured best strengths (13 picture and PSF pairs, sigma 0.5/255 to 7/255) grow more slowly with
+ * measured best strengths (23 combinations of picture, PSF and sigma, 0.5/255 to 7/255) grow more slowly with
  * both, as sqrt, since the largest part of g is texture that no estimate brings back. */
 #include "config.h"
 

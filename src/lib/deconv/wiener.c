@@ -40,7 +40,7 @@ typedef struct {
     float strength;
     bool keep;       /* divide: leaves K X instead of X */
     double *sums[3]; /* of a rule, by row of the spectrum */
-    size_t row_step; /* a rule takes every so manieth row */
+    size_t row_step; /* a rule takes every row_step-th row */
 } wiener;
 
 static size_t rows_of(const wiener *w)
