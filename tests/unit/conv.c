@@ -136,6 +136,38 @@ static void test_methods(void)
     }
 }
 
+/* The paths of conv-separable and conv-tiled for this processor against the portable ones. */
+static void test_processors(void)
+{
+    const pel_size size = {300, 211, 1, 1}, psf_size = {13, 9, 1, 1};
+    const pel_conv_method methods[] = {PEL_CONV_SEPARABLE, PEL_CONV_TILED};
+    float psf[13 * 9], *from = random_array(pel_size_plane(size), 21);
+    float *got[2] = {pel_alloc_floats(pel_size_plane(size)), pel_alloc_floats(pel_size_plane(size))};
+    gaussian(psf, 13, 9);
+    for (size_t m = 0; m < 2; m++) {
+        for (int portable = 0; portable < 2; portable++) {
+            pel_conv_spec spec = {size, size, {0, 0, 0}, psf, psf_size, methods[m]};
+            pel_conv *conv;
+            setenv("PELLUCID_CPU", portable ? "portable" : "", 1);
+            CHECK(pel_conv_new(&context, &spec, &conv) == PEL_OK);
+            pel_conv_apply(conv, from, got[portable], NULL, NULL);
+            pel_conv_free(conv);
+        }
+        CHECK(worst(got[0], got[1], pel_size_plane(size)) < 1e-6, "method %d: %g", methods[m],
+              worst(got[0], got[1], pel_size_plane(size)));
+    }
+    pel_conv_spec spec = {size, size, {0, 0, 0}, psf, psf_size, PEL_CONV_AUTO};
+    pel_conv *none;
+    setenv("PELLUCID_CPU", "abacus", 1);
+    CHECK(pel_conv_new(&context, &spec, &none) == PEL_EINVAL);
+    setenv("PELLUCID_CPU", "portable", 1);
+    test_methods();
+    unsetenv("PELLUCID_CPU");
+    pel_free(from);
+    pel_free(got[0]);
+    pel_free(got[1]);
+}
+
 static void test_borders(void)
 {
     static const pel_border borders[] = {PEL_BORDER_REFLECT, PEL_BORDER_PERIODIC, PEL_BORDER_ZERO,
@@ -227,6 +259,7 @@ int main(void)
     context = (pel_context){.pool = pool, .error = &error, .plan_estimate = true};
     test_fft();
     test_methods();
+    test_processors();
     test_borders();
     context.pool = NULL;
     test_methods();

@@ -25,13 +25,6 @@
 /* A pixel that nothing reaches has a model of 0; the quotient there is taken as 0. */
 #define LEAST_MODEL 1e-30f
 
-/* -O2 leaves loops of unknown length as they are; these are a quarter of an iteration then. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define VECTORISED __attribute__((optimize("O3")))
-#else
-#define VECTORISED
-#endif
-
 static void free_channel(rl_channel *ch)
 {
     pel_conv_free(ch->conv);
@@ -210,8 +203,8 @@ static void divide_row(void *arg, size_t segment, size_t x, size_t y, size_t z, 
 }
 
 /* The plain quotient without mask and maps: what nearly all pictures take. */
-VECTORISED static void divide_row_fast(void *arg, size_t segment, size_t x, size_t y, size_t z,
-                                       size_t n, const float *restrict row)
+static void divide_row_fast(void *arg, size_t segment, size_t x, size_t y, size_t z, size_t n,
+                            const float *restrict row)
 {
     rl_channel *ch = arg;
     const rl_state *s = ch->state;
@@ -234,17 +227,17 @@ VECTORISED static void divide_row_fast(void *arg, size_t segment, size_t x, size
         total += (double)(r * r);
     }
     for (i = 0; i < n; i++) {
+        /* Without a branch, or the compiler divides one by one. */
         float model = row[i] + b, top = data[i] > 0 ? data[i] : 0;
-        float quotient = top / (model > LEAST_MODEL ? model : 1.0f);
-        to[i] = model > LEAST_MODEL ? quotient : 0;
+        to[i] = top / (model > LEAST_MODEL ? model : HUGE_VALF);
     }
     ch->sums[segment].a += total;
 }
 
 /* After H' q: x <- x q / (a - tv div(grad x / |grad x|)) (N. Dey et al., Microsc. Res. Tech. 69,
  * 2006, eq. 7); the bracket is kept above a tenth of a. */
-VECTORISED static void multiply_row(void *arg, size_t segment, size_t x, size_t y, size_t z,
-                                    size_t n, const float *restrict row)
+static void multiply_row(void *arg, size_t segment, size_t x, size_t y, size_t z, size_t n,
+                         const float *restrict row)
 {
     rl_channel *ch = arg;
     const rl_state *s = ch->state;

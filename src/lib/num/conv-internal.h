@@ -4,6 +4,7 @@
 #define PELLUCID_CONV_INTERNAL_H
 
 #include <pellucid/conv.h>
+#include <pellucid/cpu.h>
 #include <pellucid/pool.h>
 
 /* One direction of the map: y(i) = sum_k kernel(k) s(i + shift - k) for i in `out`, s zero outside
@@ -35,6 +36,7 @@ typedef struct {
 
 struct pel_conv {
     pel_conv_method method;
+    pel_cpu cpu;
     const conv_ops *ops;
     pel_pool *pool;
     size_t n[3]; /* of the kernel */
@@ -62,6 +64,20 @@ static inline void conv_finish_row(const conv_call *call, size_t segment, size_t
 /* True when the kernel is the product of one function of each coordinate, to 1e-6 of its maximum;
  * then `factors` (n[0] + n[1] + n[2] floats) gets them. */
 bool conv_factor(const float *kernel, const size_t n[3], float *factors);
+
+/* Weighted sums for CONV_ROWS rows of results at a time, n samples each, into `to`:
+ *     columns  to[r][x] = sum over j < terms of weights[j + CONV_ROWS - 1 - r] from[j][x]
+ *     rows     to[r][x] = sum over k < terms of weights[k] from[r][x + k]                        */
+#define CONV_ROWS 4
+
+typedef void (*conv_sums)(const float *from, size_t stride, size_t terms, const float *weights,
+                          float *to, size_t to_stride, size_t n);
+
+typedef struct {
+    conv_sums columns, rows;
+} conv_weigh;
+
+const conv_weigh *conv_weigh_of(pel_cpu cpu);
 
 /* Side of the square transform that makes overlap-save cheapest for a kernel of n0 x n1, and the
  * estimated cost a sample; 0 when no side in use fits. */

@@ -10,18 +10,15 @@
 
 #define BAND 64 /* rows of the result a piece of work */
 
-/* sum_k weights[k] * rows[k][x] for x < n: both passes are this, with rows that are shifted views of
- * one row, or rows of a column. */
-typedef void (*weigh)(float *restrict to, const float *const *rows, const float *weights,
-                      size_t taps, size_t n);
-
 typedef struct {
-    float *factors[2];  /* row, column: of the kernel, then of the turned one */
-    float *work;        /* a worker: the band after the row pass, and a padded row */
-    size_t padded, band_floats, worker_floats;
-    const float **pointers; /* taps a worker */
-    size_t most_taps;
-    weigh weigh;
+    float *factors;       /* scratch of conv_factor */
+    float *columns[2];    /* the column of the kernel and of the turned one, turned round, with
+                             CONV_ROWS - 1 zeros at both ends */
+    float *rows[2];       /* the row, turned round */
+    size_t stride[2];     /* of a row after the column pass, and of a finished one */
+    float *work;          /* a worker: CONV_ROWS rows of both kinds */
+    size_t worker_floats;
+    const conv_weigh *weigh;
 } separable;
 
 bool conv_factor(const float *kernel, const size_t n[3], float *factors)
@@ -55,59 +52,30 @@ bool conv_factor(const float *kernel, const size_t n[3], float *factors)
     return true;
 }
 
-static void weigh_plain(float *restrict to, const float *const *rows, const float *weights,
-                        size_t taps, size_t n)
-{
-    memset(to, 0, n * sizeof *to);
-    for (size_t k = 0; k < taps; k++)
-        for (size_t x = 0; x < n; x++)
-            to[x] += weights[k] * rows[k][x];
-}
-
-#ifdef PEL_X86
-#include <immintrin.h>
-
-/* 32 sums stay in registers while the taps go by. */
-__attribute__((target("avx2,fma"))) static void weigh_avx2(float *restrict to,
-                                                           const float *const *rows,
-                                                           const float *weights, size_t taps,
-                                                           size_t n)
-{
-    size_t x = 0;
-    for (; x + 32 <= n; x += 32) {
-        __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
-        for (size_t k = 0; k < taps; k++) {
-            __m256 w = _mm256_broadcast_ss(weights + k);
-            const float *r = rows[k] + x;
-            a = _mm256_fmadd_ps(w, _mm256_loadu_ps(r), a);
-            b = _mm256_fmadd_ps(w, _mm256_loadu_ps(r + 8), b);
-            c = _mm256_fmadd_ps(w, _mm256_loadu_ps(r + 16), c);
-            d = _mm256_fmadd_ps(w, _mm256_loadu_ps(r + 24), d);
-        }
-        _mm256_storeu_ps(to + x, a);
-        _mm256_storeu_ps(to + x + 8, b);
-        _mm256_storeu_ps(to + x + 16, c);
-        _mm256_storeu_ps(to + x + 24, d);
-    }
-    for (; x < n; x++) {
-        float sum = 0;
-        for (size_t k = 0; k < taps; k++)
-            sum += weights[k] * rows[k][x];
-        to[x] = sum;
-    }
-}
-#endif
-
 static void separable_close(pel_conv *conv)
 {
     separable *s = conv->state;
     if (s == NULL)
         return;
-    pel_free(s->factors[0]);
-    pel_free(s->factors[1]);
+    pel_free(s->factors);
+    for (int i = 0; i < 2; i++) {
+        pel_free(s->columns[i]);
+        pel_free(s->rows[i]);
+    }
     pel_free(s->work);
-    pel_free(s->pointers);
     pel_free(s);
+}
+
+static bool factorise(const pel_conv *conv, separable *s, int which, const float *kernel)
+{
+    const size_t *n = conv->n;
+    if (!conv_factor(kernel, n, s->factors))
+        return false;
+    for (size_t i = 0; i < n[0]; i++)
+        s->rows[which][i] = s->factors[n[0] - 1 - i];
+    for (size_t i = 0; i < n[1]; i++)
+        s->columns[which][CONV_ROWS - 1 + i] = s->factors[n[0] + n[1] - 1 - i];
+    return true;
 }
 
 static pel_status separable_open(const pel_context *ctx, pel_conv *conv)
@@ -118,85 +86,68 @@ static pel_status separable_open(const pel_context *ctx, pel_conv *conv)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     memset(s, 0, sizeof *s);
     conv->state = s;
+    s->weigh = conv_weigh_of(conv->cpu);
     size_t width = conv->forward.out[0] > conv->forward.in[0] ? conv->forward.out[0]
                                                               : conv->forward.in[0];
-    size_t workers = pel_pool_threads(conv->pool);
-    s->most_taps = n[0] > n[1] ? n[0] : n[1];
-    s->padded = (width + n[0] + 15) / 16 * 16;
-    s->band_floats = (BAND + n[1] - 1) * ((width + 15) / 16 * 16);
-    s->worker_floats = s->band_floats + s->padded + (width + 15) / 16 * 16;
-    s->factors[0] = pel_alloc_floats(n[0] + n[1]);
-    s->factors[1] = pel_alloc_floats(n[0] + n[1]);
-    s->work = pel_alloc_floats(s->worker_floats * workers);
-    s->pointers = pel_alloc(s->most_taps * workers * sizeof *s->pointers);
-    if (s->factors[0] == NULL || s->factors[1] == NULL || s->work == NULL || s->pointers == NULL)
+    /* Whole cache lines, and not a power of two apart. */
+    s->stride[0] = (width + n[0] - 1 + 15) / 16 * 16 + 16;
+    s->stride[1] = (width + 15) / 16 * 16 + 16;
+    s->worker_floats = CONV_ROWS * (s->stride[0] + s->stride[1]);
+    s->factors = pel_alloc_floats(n[0] + n[1]);
+    s->work = pel_alloc_floats(s->worker_floats * pel_pool_threads(conv->pool));
+    bool enough = s->factors != NULL && s->work != NULL;
+    for (int i = 0; i < 2; i++) {
+        s->rows[i] = pel_alloc_floats(n[0]);
+        s->columns[i] = pel_calloc_floats(n[1] + 2 * (CONV_ROWS - 1));
+        enough = enough && s->rows[i] != NULL && s->columns[i] != NULL;
+    }
+    if (!enough)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
-    if (!conv_factor(conv->kernel, n, s->factors[0]) ||
-        !conv_factor(conv->turned, n, s->factors[1]))
+    if (!factorise(conv, s, 0, conv->kernel) || !factorise(conv, s, 1, conv->turned))
         return pel_error_set(ctx->error, PEL_EINVAL, "the PSF is not separable");
-    s->weigh = weigh_plain;
-#ifdef PEL_X86
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        s->weigh = weigh_avx2;
-#endif
     return PEL_OK;
 }
 
-/* The row pass of input row (y, z) into `to`; outside the picture it is zero. */
-static void row_pass(const conv_call *call, const separable *s, ptrdiff_t y, ptrdiff_t z,
-                     float *padded, const float **pointers, float *to)
+/* The part [*from, *to) of `count` samples from `first` on that lies inside a picture of `size`. */
+static void clip(ptrdiff_t first, size_t count, size_t size, size_t *from, size_t *to)
 {
-    const conv_map *m = call->map;
-    size_t n = call->conv->n[0], out = m->out[0];
-    if (y < 0 || y >= (ptrdiff_t)m->in[1] || z < 0 || z >= (ptrdiff_t)m->in[2]) {
-        memset(to, 0, out * sizeof *to);
-        return;
-    }
-    const float *from = call->from + ((size_t)z * m->in[1] + (size_t)y) * m->in[0];
-    /* padded[i] is input sample i + first. */
-    ptrdiff_t first = m->shift[0] - (ptrdiff_t)(n - 1);
-    size_t length = out + n - 1;
-    for (size_t i = 0; i < length;) {
-        ptrdiff_t x = (ptrdiff_t)i + first;
-        size_t run;
-        if (x < 0) {
-            run = (size_t)-x < length - i ? (size_t)-x : length - i;
-            memset(padded + i, 0, run * sizeof *padded);
-        } else if (x < (ptrdiff_t)m->in[0]) {
-            run = m->in[0] - (size_t)x < length - i ? m->in[0] - (size_t)x : length - i;
-            memcpy(padded + i, from + x, run * sizeof *padded);
-        } else {
-            run = length - i;
-            memset(padded + i, 0, run * sizeof *padded);
-        }
-        i += run;
-    }
-    for (size_t k = 0; k < n; k++)
-        pointers[k] = padded + (n - 1 - k);
-    s->weigh(to, pointers, s->factors[call->adjoint], n, out);
+    ptrdiff_t end = (ptrdiff_t)size - first;
+    *from = first < 0 ? (size_t)-first : 0;
+    *to = end < 0 ? 0 : (size_t)end < count ? (size_t)end : count;
+    if (*from > *to)
+        *from = *to;
 }
 
+/* A band of the result.  The columns come first, straight from the picture: rows outside it add
+ * nothing, columns outside it stay zero in `work` from the start. */
 static void band(void *arg, size_t index, size_t worker)
 {
     const conv_call *call = arg;
     const conv_map *m = call->map;
     const separable *s = call->conv->state;
-    size_t n = call->conv->n[1], stride = (m->out[0] + 15) / 16 * 16;
-    size_t bands = (m->out[1] + BAND - 1) / BAND;
-    size_t y0 = index % bands * BAND, z = index / bands;
-    size_t rows = m->out[1] - y0 < BAND ? m->out[1] - y0 : BAND;
-    float *work = s->work + worker * s->worker_floats;
-    float *padded = work + s->band_floats, *row = padded + s->padded;
-    const float **pointers = s->pointers + worker * s->most_taps;
-    ptrdiff_t first = (ptrdiff_t)y0 + m->shift[1] - (ptrdiff_t)(n - 1);
-    for (size_t j = 0; j < rows + n - 1; j++)
-        row_pass(call, s, first + (ptrdiff_t)j, (ptrdiff_t)z + m->shift[2], padded, pointers,
-                 work + j * stride);
-    for (size_t j = 0; j < rows; j++) {
-        for (size_t k = 0; k < n; k++)
-            pointers[k] = work + (j + n - 1 - k) * stride;
-        s->weigh(row, pointers, s->factors[call->adjoint] + call->conv->n[0], n, m->out[0]);
-        conv_finish_row(call, index, 0, y0 + j, z, m->out[0], row);
+    const size_t *n = call->conv->n;
+    size_t bands = (m->out[1] + BAND - 1) / BAND, z = index / bands, y = index % bands * BAND;
+    size_t end = m->out[1] - y < BAND ? m->out[1] : y + BAND;
+    float *work = s->work + worker * s->worker_floats, *done = work + CONV_ROWS * s->stride[0];
+    ptrdiff_t from_z = (ptrdiff_t)z + m->shift[2], from_x = m->shift[0] - (ptrdiff_t)(n[0] - 1);
+    size_t left, right, top, bottom;
+    clip(from_x, m->out[0] + n[0] - 1, m->in[0], &left, &right);
+    memset(work, 0, CONV_ROWS * s->stride[0] * sizeof *work);
+    for (; y < end; y += CONV_ROWS) {
+        ptrdiff_t from_y = (ptrdiff_t)y + m->shift[1] - (ptrdiff_t)(n[1] - 1);
+        clip(from_y, n[1] + CONV_ROWS - 1, m->in[1], &top, &bottom);
+        if (from_z < 0 || from_z >= (ptrdiff_t)m->in[2])
+            bottom = top;
+        if (right > left) {
+            size_t row = (size_t)from_z * m->in[1] + (size_t)(from_y + (ptrdiff_t)top);
+            const float *from = bottom > top ? call->from + row * m->in[0] + from_x + left : NULL;
+            s->weigh->columns(from, m->in[0], bottom - top, s->columns[call->adjoint] + top,
+                              work + left, s->stride[0], right - left);
+        }
+        s->weigh->rows(work, s->stride[0], n[0], s->rows[call->adjoint], done, s->stride[1],
+                       m->out[0]);
+        for (size_t r = 0; r < CONV_ROWS && y + r < end; r++)
+            conv_finish_row(call, index, 0, y + r, z, m->out[0], done + r * s->stride[1]);
     }
 }
 

@@ -22,7 +22,6 @@ typedef struct {
     pel_complex *transfer[2]; /* of the kernel and of the turned one, scaled */
     pel_complex *samples;     /* side * stride a worker */
     float *lines;             /* 2 * side a worker */
-    bool avx2;
 } tiled;
 
 /* Rows a power of two apart would fall on the same cache lines. */
@@ -100,9 +99,6 @@ static pel_status tiled_open(const pel_context *ctx, pel_conv *conv)
     t->stride = side + PAD;
     t->step[0] = side - conv->n[0] + 1;
     t->step[1] = side - conv->n[1] + 1;
-#ifdef PEL_X86
-    t->avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#endif
     pel_status status = pel_fft_tile_new(ctx, side, t->stride, &t->fft);
     if (status != PEL_OK)
         return status;
@@ -259,7 +255,7 @@ static void one_pair(void *arg, size_t index, size_t worker)
     pel_fft_tile_forward(t->fft, samples);
     const pel_complex *transfer = (const pel_complex *)t->transfer[call->adjoint];
 #ifdef PEL_X86
-    if (t->avx2)
+    if (call->conv->cpu >= PEL_CPU_AVX2)
         multiply_avx2(samples, transfer, cells);
     else
 #endif

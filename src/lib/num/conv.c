@@ -36,7 +36,7 @@ static pel_conv_method choose(const pel_conv *conv)
     pel_conv_method method = PEL_CONV_DIRECT;
     float *factors = pel_alloc_floats(n[0] + n[1] + n[2]);
     if (factors != NULL && n[2] == 1 && conv_factor(conv->kernel, n, factors)) {
-        double cost = 0.5 + 0.09 * (double)(n[0] + n[1]);
+        double cost = 0.2 + (conv->cpu >= PEL_CPU_AVX2 ? 0.035 : 0.27) * (double)(n[0] + n[1]);
         if (cost < best) {
             best = cost;
             method = PEL_CONV_SEPARABLE;
@@ -91,9 +91,13 @@ pel_status pel_conv_new(const pel_context *ctx, const pel_conv_spec *spec, pel_c
         conv->turned[taps - 1 - i] = spec->psf[i];
     }
     plan_maps(conv, spec);
-    conv->method = spec->method == PEL_CONV_AUTO ? choose(conv) : spec->method;
-    conv->ops = methods[conv->method];
-    pel_status status = conv->ops->open(ctx, conv);
+    conv->ops = methods[PEL_CONV_DIRECT];
+    pel_status status = pel_cpu_level(&conv->cpu, ctx->error);
+    if (status == PEL_OK) {
+        conv->method = spec->method == PEL_CONV_AUTO ? choose(conv) : spec->method;
+        conv->ops = methods[conv->method];
+        status = conv->ops->open(ctx, conv);
+    }
     if (status != PEL_OK) {
         pel_conv_free(conv);
         return status;

@@ -1,0 +1,23 @@
+/* cpu.h - which of the code paths for particular processors to take.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef PELLUCID_CPU_H
+#define PELLUCID_CPU_H
+
+#include <pellucid/base.h>
+
+PEL_BEGIN_DECLS
+
+/* In rising order: a processor of one level does all below it. */
+typedef enum {
+    PEL_CPU_PORTABLE, /* plain C: the reference that the others are tested against */
+    PEL_CPU_AVX2,     /* AVX2 and FMA */
+} pel_cpu;
+
+/* The level of this processor, or the one that PELLUCID_CPU in the environment names ("portable",
+ * "avx2").  PEL_EINVAL for a name that is none or a level that this processor (or build) lacks. */
+pel_status pel_cpu_level(pel_cpu *level, pel_error *error);
+
+PEL_END_DECLS
+#endif
