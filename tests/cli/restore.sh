@@ -35,4 +35,15 @@ ok awk -v f="$flux" 'BEGIN { split(f, v, " "); d = v[1] / v[2] - 1; exit !(v[2] 
 # --every writes estimates on the way.
 pipe_is 0 "pel-rl -n 6 --every 2 <blurred.pel | pel-info"
 ok test "$(grep -c '	image	' out)" -eq 3
+# What the mask flags comes back as NaN, or with --inpaint as the estimate: every solver, 3 of 400.
+scene 20x20x1x1 | pel-write plain.pfm
+{ printf 'P5 20 20 255\n'; head -c 200 /dev/zero | tr '\0' '\377'; printf '\0\0\0'
+  head -c 197 /dev/zero | tr '\0' '\377'; } >mask.pgm
+bad() { awk -F '\t' '$2 == "image" { print $10 }' out; }
+for solver in pel-wiener "pel-rl -n 5" "pel-tv -n 8"; do
+  for option in "" --inpaint; do
+    pipe_is 0 "pel-read mask:mask.pgm plain.pfm | $solver -k gauss:1 -s 0.01 $option | pel-info --stats"
+    ok test "$(bad)" = $([ -z "$option" ] && echo 3 || echo 0)
+  done
+done
 done_testing

@@ -192,15 +192,17 @@ void pel_solver_close(pel_solver *solver)
 
 /* ---- Back to frames ----------------------------------------------------------------------------- */
 
-/* NaN stays NaN unless it was to be filled in; a good sample must have a finite estimate. */
+/* What was not measured comes back as NaN unless it was to be filled in, however it was flagged (as
+ * NaN or by the mask); a good sample must have a finite estimate. */
 static pel_status settle_bad(pel_run *run, bool inpaint, const pel_solver *solver,
                              pel_frame *estimate)
 {
     float *to = pel_frame_floats(estimate);
-    const float *data = solver->problem.data;
-    size_t count = pel_size_count(solver->problem.size);
+    const pel_problem *p = &solver->problem;
+    const float *mask = p->mask; /* take_mask saw to it that it flags what is not finite */
+    size_t count = pel_size_count(p->size), plane = pel_size_plane(p->size);
     for (size_t i = 0; i < count; i++) {
-        if (!isfinite(data[i]) && !inpaint)
+        if (!inpaint && mask != NULL && !(mask[p->mask_channels > 1 ? i : i % plane] > 0))
             to[i] = NAN;
         else if (!isfinite(to[i]))
             return pel_error_set(pel_run_error(run), PEL_ENUMERIC,
