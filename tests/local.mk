@@ -18,6 +18,8 @@ LDADD += -lm
 
 unit_tests += tests/unit/base
 tests_unit_base_SOURCES = tests/unit/base.c
+unit_tests += tests/unit/wiener
+tests_unit_wiener_SOURCES = tests/unit/wiener.c
 unit_tests += tests/unit/stream
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_LDADD = $(LDADD) -lz

@@ -51,7 +51,7 @@ typedef struct {
 /* `estimate` has problem->size.  With PEL_WIENER_TIKHONOV and a given strength this is the textbook
  * Wiener filter with a constant noise-to-signal ratio (Gonzalez & Woods, Digital Image Processing,
  * 5.8); PEL_WIENER_LAPLACE is their constrained least squares filter (5.9).  Borders and rules as
- * wiener.c says. */
+ * wiener.c and wiener-rule.c say. */
 pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
                       const pel_wiener_params *params, float *estimate, pel_wiener_report *report);
 

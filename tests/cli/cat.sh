@@ -61,4 +61,8 @@ said '/dev/null'
 pipe_is 0 'pel-psf gauss:1.5 | pel-cat'
 ok [ "$(roles <out)" = 'meta psf ' ]
 
+# A processor that is none is an error in a program that does not even compute.
+is 1 bash -c 'pel-psf gauss:1.5 | PELLUCID_CPU=abacus pel-cat'
+said "PELLUCID_CPU=abacus"
+is 0 bash -c 'pel-psf gauss:1.5 | PELLUCID_CPU=portable pel-cat'
 done_testing

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <pellucid/cpu.h>
+
 #include "run.h"
 
 #define COMMON(member) offsetof(common_settings, member)
@@ -163,6 +165,10 @@ static pel_status prepare(pel_run *run)
         run->common.memory =
             pages > 0 && size > 0 ? (size_t)pages * (size_t)size : (size_t)4 << 30;
     }
+    pel_cpu cpu; /* a name that is none fails here, not where it is needed first */
+    status = pel_cpu_level(&cpu, &run->error);
+    if (status != PEL_OK)
+        return status;
     const char *plan = getenv("PELLUCID_PLAN");
     run->context.plan_estimate = plan != NULL && strcmp(plan, "estimate") == 0;
     run->context.memory = run->common.memory;

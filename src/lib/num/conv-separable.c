@@ -138,11 +138,14 @@ static void band(void *arg, size_t index, size_t worker)
         clip(from_y, n[1] + CONV_ROWS - 1, m->in[1], &top, &bottom);
         if (from_z < 0 || from_z >= (ptrdiff_t)m->in[2])
             bottom = top;
-        if (right > left) {
+        if (bottom > top && right > left) {
             size_t row = (size_t)from_z * m->in[1] + (size_t)(from_y + (ptrdiff_t)top);
-            const float *from = bottom > top ? call->from + row * m->in[0] + from_x + left : NULL;
-            s->weigh->columns(from, m->in[0], bottom - top, s->columns[call->adjoint] + top,
-                              work + left, s->stride[0], right - left);
+            size_t column = (size_t)(from_x + (ptrdiff_t)left);
+            s->weigh->columns(call->from + row * m->in[0] + column, m->in[0], bottom - top,
+                              s->columns[call->adjoint] + top, work + left, s->stride[0],
+                              right - left);
+        } else {
+            memset(work, 0, CONV_ROWS * s->stride[0] * sizeof *work);
         }
         s->weigh->rows(work, s->stride[0], n[0], s->rows[call->adjoint], done, s->stride[1],
                        m->out[0]);
