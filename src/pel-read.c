@@ -2,12 +2,9 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <pellucid/driver.h>
@@ -170,32 +167,6 @@ static pel_status read_companion(pel_run *run, const char *file, const char *rol
     return status;
 }
 
-/* The file in `folder` with the base name of `file`: that very name, or another picture type. */
-static pel_status find_truth(pel_run *run, const char *folder, const char *file, char *path, size_t room)
-{
-    const char *slash = strrchr(file, '/'), *base = slash != NULL ? slash + 1 : file;
-    const char *dot = strrchr(base, '.');
-    size_t stem = dot != NULL ? (size_t)(dot - base) : strlen(base);
-    snprintf(path, room, "%s/%s", folder, base);
-    if (access(path, F_OK) == 0)
-        return PEL_OK;
-    DIR *list = opendir(folder);
-    if (list == NULL)
-        return pel_error_set(pel_run_error(run), PEL_EIO, "%s: %s", folder, strerror(errno));
-    size_t matches = 0;
-    for (const struct dirent *e = readdir(list); e != NULL; e = readdir(list))
-        if (strncmp(e->d_name, base, stem) == 0 && strrchr(e->d_name, '.') == e->d_name + stem &&
-            pel_file_format(e->d_name) != NULL) {
-            snprintf(path, room, "%s/%s", folder, e->d_name);
-            matches++;
-        }
-    closedir(list);
-    if (matches == 1)
-        return PEL_OK;
-    return pel_error_set(pel_run_error(run), PEL_EIO, "%s: %s file called %.*s.* in %s", file,
-                         matches == 0 ? "no" : "more than one", (int)stem, base, folder);
-}
-
 /* ---- Images */
 
 static pel_status set_keys(pel_run *run, pel_frame *image)
@@ -270,24 +241,11 @@ static pel_status read_file(pel_run *run, const char *file, const char *name, co
 /* Picture files are read with seeking: what comes on stdin goes through a file of ours. */
 static pel_status read_stdin(pel_run *run)
 {
-    const char *folder = getenv("TMPDIR");
-    char path[4096], bytes[65536];
-    snprintf(path, sizeof path, "%s/pellucid-XXXXXX", folder != NULL ? folder : "/tmp");
-    int fd = mkstemp(path);
-    if (fd < 0)
-        return pel_error_set(pel_run_error(run), PEL_EIO, "cannot write %s: %s", path, strerror(errno));
-    FILE *to = fdopen(fd, "wb");
-    size_t n;
-    while (to != NULL && (n = fread(bytes, 1, sizeof bytes, stdin)) > 0 &&
-           fwrite(bytes, 1, n, to) == n)
-        continue;
-    bool good = to != NULL && !ferror(stdin) && !ferror(to);
-    if (to != NULL)
-        good = fclose(to) == 0 && good;
-    else
-        close(fd);
-    pel_status status = good ? read_file(run, path, "stdin", "image")
-                             : pel_error_set(pel_run_error(run), PEL_EIO, "stdin: %s", strerror(errno));
+    char path[4096];
+    pel_status status = pel_file_spool(stdin, "stdin", path, sizeof path, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    status = read_file(run, path, "stdin", "image");
     (void)unlink(path);
     return status;
 }
@@ -300,7 +258,8 @@ static pel_status read_operand(pel_run *run, const char *operand)
         return read_companion(run, file, role);
     if (s->truth != NULL) {
         char path[4096];
-        pel_status status = find_truth(run, s->truth, file, path, sizeof path);
+        pel_status status =
+            pel_file_sibling(s->truth, file, path, sizeof path, pel_run_error(run));
         if (status == PEL_OK)
             status = read_companion(run, path, "truth");
         if (status != PEL_OK)

@@ -22,7 +22,7 @@ typedef struct {
 static const pel_option options[] = {
     PEL_SOLVER_OPTIONS(settings, solver),
     {"iterations", 'n', PEL_OPT_INTEGER_AUTO, AT(iterations), 1, 100000, "auto", "N", NULL,
-     "iterations; auto: until the residual is what the noise explains"},
+     "iterations; auto: until the residual is what the noise explains (or, with --tv, falls no longer)"},
     {"max-iterations", 0, PEL_OPT_INTEGER, AT(max_iterations), 1, 100000, "500", "N", NULL,
      "most iterations of -n auto"},
     {"accelerate", 0, PEL_OPT_FLAG, AT(accelerate), 0, 0, NULL, NULL, NULL,
@@ -122,8 +122,7 @@ static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *so
     if (status == PEL_OK) {
         pel_note(run, "%ld iterations, residual %.3f sigma, flux %.7g of %.7g", report.iterations,
                  report.residual, report.flux_estimate, report.flux_data);
-        /* A prior may keep the residual above the noise for good: then this is how it ends. */
-        if (s->iterations < 0 && report.iterations == s->max_iterations && !(s->tv > 0))
+        if (s->iterations < 0 && report.iterations == s->max_iterations)
             pel_warn(run, "stopped by --max-iterations %ld: is sigma too small, or the PSF wrong?",
                      s->max_iterations);
         status = emit_estimate(&w, estimate, solver->problem.background, report.iterations,

@@ -79,71 +79,6 @@ static void watch_signals(void)
             (void)signal(numbers[i], SIG_IGN);
 }
 
-/* ---- Names */
-
-/* The base name of the picture that the frame came from, without its extension. */
-static void source_name(const pel_frame *frame, char *to, size_t room)
-{
-    const char *name = pel_frame_key(frame, "name");
-    if (name == NULL || *name == '\0')
-        name = "frame";
-    const char *slash = strrchr(name, '/'), *base = slash != NULL ? slash + 1 : name;
-    snprintf(to, room, "%s", *base != '\0' ? base : "frame");
-    char *dot = strrchr(to, '.');
-    if (dot != NULL && dot != to)
-        *dot = '\0';
-}
-
-/* One conversion at *p, behind its '%': %d, %04d, %n, %%.  Advances *p; false when it is none. */
-static bool expand(const char **p, const pel_frame *frame, uint64_t number, char *to, size_t room)
-{
-    unsigned width = 0;
-    const char *q = *p;
-    while (*q >= '0' && *q <= '9' && q - *p < 4)
-        width = width * 10 + (unsigned)(*q++ - '0');
-    if (*q == 'd' && width <= 20 && (q == *p || **p == '0'))
-        snprintf(to, room, "%0*llu", (int)width, (unsigned long long)number);
-    else if (*q == 'n' && q == *p && frame != NULL)
-        source_name(frame, to, room);
-    else if (*q == 'n' && q == *p)
-        snprintf(to, room, "n");
-    else if (*q == '%' && q == *p)
-        snprintf(to, room, "%%");
-    else
-        return false;
-    *p = q + 1;
-    return true;
-}
-
-/* The name of a file; `frame` NULL just checks the pattern.  Sets *numbered when names differ from
- * frame to frame. */
-static pel_status make_name(pel_run *run, const char *pattern, const pel_frame *frame, uint64_t number,
-                            char **name, bool *numbered)
-{
-    char text[4096], piece[1024];
-    size_t n = 0;
-    *numbered = false;
-    for (const char *p = pattern; *p != '\0';) {
-        piece[0] = *p;
-        piece[1] = '\0';
-        if (*p++ == '%') {
-            const char *at = p;
-            if (!expand(&p, frame, number, piece, sizeof piece))
-                return pel_error_set(pel_run_error(run), PEL_EUSAGE,
-                                     "'%s': after %% comes d, 04d, n or %%", pattern);
-            *numbered = *numbered || *at != '%';
-        }
-        size_t length = strlen(piece);
-        if (n + length >= sizeof text)
-            return pel_error_set(pel_run_error(run), PEL_EUSAGE, "the name '%.60s...' is too long",
-                                 pattern);
-        memcpy(text + n, piece, length + 1);
-        n += length;
-    }
-    *name = strdup(text);
-    return *name != NULL ? PEL_OK : pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
-}
-
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
@@ -157,7 +92,7 @@ static pel_status start(pel_run *run)
                              "NAME");
     st->pattern = operands[0];
     bool to_stdout = strcmp(st->pattern, "-") == 0;
-    pel_status status = make_name(run, st->pattern, NULL, 0, &name, &st->numbered);
+    pel_status status = pel_file_name(st->pattern, NULL, 0, &name, &st->numbered, pel_run_error(run));
     if (status != PEL_OK)
         return status;
     /* The pattern's extension is the name's, unless that is made by %n. */
@@ -190,7 +125,7 @@ static pel_status open_file(pel_run *run, const pel_frame *frame)
     pel_error *error = pel_run_error(run);
     char *name;
     bool numbered;
-    pel_status status = make_name(run, st->pattern, frame, st->frames, &name, &numbered);
+    pel_status status = pel_file_name(st->pattern, frame, st->frames, &name, &numbered, error);
     if (status != PEL_OK)
         return status;
     for (size_t i = 0; i < st->count && status == PEL_OK; i++)

@@ -18,8 +18,9 @@ LDADD += -lm
 
 unit_tests += tests/unit/base
 tests_unit_base_SOURCES = tests/unit/base.c
-unit_tests += tests/unit/wiener
+unit_tests += tests/unit/wiener tests/unit/tv
 tests_unit_wiener_SOURCES = tests/unit/wiener.c
+tests_unit_tv_SOURCES = tests/unit/tv.c
 unit_tests += tests/unit/stream
 tests_unit_stream_SOURCES = tests/unit/stream.c
 tests_unit_stream_LDADD = $(LDADD) -lz

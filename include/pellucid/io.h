@@ -8,6 +8,8 @@
 #ifndef PELLUCID_IO_H
 #define PELLUCID_IO_H
 
+#include <stdio.h>
+
 #include <pellucid/base.h>
 #include <pellucid/frame.h>
 
@@ -67,6 +69,20 @@ const char *pel_file_writer_temporary(const pel_file_writer *writer);
 const char *pel_file_format(const char *path);
 /* True when the format holds more than one frame in a file. */
 bool pel_file_format_sequence(const char *format);
+/* The file name that `pattern` makes: %d or %04d stands for `number`, %n for the base name of the
+ * picture that `frame` came from, %% for %.  With `frame` NULL this checks the pattern.  Sets
+ * *numbered where names differ from frame to frame; the caller frees *name.  PEL_EUSAGE for another
+ * conversion. */
+pel_status pel_file_name(const char *pattern, const pel_frame *frame, uint64_t number, char **name,
+                         bool *numbered, pel_error *error);
+/* The file in `folder` with the base name of `file`, of any picture format, into path[room].
+ * PEL_EIO where there is none, or more than one. */
+pel_status pel_file_sibling(const char *folder, const char *file, char *path, size_t room,
+                            pel_error *error);
+/* Copies `from` (called `name` in errors) to a new file in TMPDIR or /tmp, whose name goes into
+ * path[room]: for what cannot seek.  The caller removes it; after an error there is none. */
+pel_status pel_file_spool(FILE *from, const char *name, char *path, size_t room, pel_error *error);
+
 /* Names of all formats, for help texts: one line. */
 extern const char pel_file_formats_help[];
 

@@ -14,6 +14,10 @@
 #define PEL_RL_DISCREPANCY 1.0
 #define PEL_RL_BEYOND 1.6
 #define PEL_RL_BEYOND_ACCELERATED 1.26
+/* With a total variation in it the residual may never come down to the noise: then enough is when it
+ * falls by less than this while the count of iterations grows by a quarter. */
+#define PEL_RL_SETTLED 0.01
+#define PEL_RL_SETTLED_FROM 20
 
 typedef struct {
     double a, b;

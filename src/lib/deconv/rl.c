@@ -371,6 +371,22 @@ static void report_flux(const rl_state *s, pel_rl_report *report)
     }
 }
 
+typedef struct {
+    long iteration; /* of the last look */
+    double residual;
+} settling;
+
+/* True when the residual falls no longer, see PEL_RL_SETTLED. */
+static bool settled(settling *last, long iteration, double residual)
+{
+    if (iteration < PEL_RL_SETTLED_FROM || 4 * iteration < 5 * last->iteration)
+        return false;
+    bool yes = last->iteration > 0 && residual > (1 - PEL_RL_SETTLED) * last->residual;
+    last->iteration = iteration;
+    last->residual = residual;
+    return yes;
+}
+
 static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_rl_report *report)
 {
     const pel_rl_params *params = s->params;
@@ -378,6 +394,7 @@ static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_
     long most = automatic ? params->max_iterations : params->iterations;
     const double beyond = s->accelerate ? PEL_RL_BEYOND_ACCELERATED : PEL_RL_BEYOND;
     bool reached = false;
+    settling last = {0, 0};
     double weights = 0;
     for (size_t c = 0; c < s->p->size.c; c++)
         weights += s->channels[c].weights;
@@ -403,6 +420,8 @@ static pel_status run(const pel_context *ctx, rl_state *s, float *estimate, pel_
             reached = true;
             most = end < most ? end : most;
         }
+        if (automatic && !reached && params->tv > 0 && settled(&last, k + 1, report->residual))
+            most = k + 1;
         if (!pel_context_tick(ctx, (double)(k + 1) / (double)most))
             return pel_error_set(ctx->error, PEL_ECLOSED, "stopped");
     }
