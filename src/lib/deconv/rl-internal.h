@@ -50,6 +50,11 @@ typedef struct rl_state {
     rl_channel *channels;
 } rl_state;
 
+/* Takes the memory of channel `c` and makes its weights and first estimate; free it in any case
+ * (rl-channel.c). */
+pel_status pel_rl_channel_open(const pel_context *ctx, const rl_state *s, rl_channel *ch, size_t c);
+void pel_rl_channel_free(rl_channel *ch);
+
 /* div(grad x / |grad x|) by forward and backward differences, 2-D or 3-D (rl-tv.c). */
 void pel_rl_curvature(const pel_context *ctx, const pel_size *size, const float *x,
                       float *curvature);
