@@ -30,3 +30,6 @@ bin_PROGRAMS += pel-psf pel-blur pel-noise
 pel_psf_SOURCES = src/pel-psf.c
 pel_blur_SOURCES = src/pel-blur.c
 pel_noise_SOURCES = src/pel-noise.c
+
+bin_PROGRAMS += pel-blind
+pel_blind_SOURCES = src/pel-blind.c

@@ -24,6 +24,7 @@ static const struct {
     {"psf", "make a point-spread function"},
     {"blur", "degrade: convolve with a PSF"},
     {"noise", "degrade: add noise"},
+    {"blind", "estimate the PSF from the picture alone"},
     {"wiener", "restore: Wiener filter"},
     {"rl", "restore: Richardson-Lucy deconvolution"},
     {"tv", "restore: total variation or hyper-Laplacian prior"},

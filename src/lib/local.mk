@@ -1,4 +1,4 @@
-# The libraries.  Layers only look down: base, then frame and num, then psf, deconv, metric, io, then
+# The libraries.  Layers only look down: base, then frame and num, then psf, deconv, blind, metric, io, then
 # stage, then the programs.
 
 lib_LTLIBRARIES += libpellucid.la libpellucid-io.la
@@ -18,6 +18,7 @@ include src/lib/frame/local.mk
 include src/lib/num/local.mk
 include src/lib/psf/local.mk
 include src/lib/deconv/local.mk
+include src/lib/blind/local.mk
 include src/lib/metric/local.mk
 include src/lib/stage/local.mk
 include src/lib/io/local.mk

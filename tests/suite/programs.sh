@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-noise
-  pel-wiener pel-rl pel-tv pel-score"
+  pel-blind pel-wiener pel-rl pel-tv pel-score"
 
 # Those that read a stream on stdin.
-readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-noise pel-wiener pel-rl
-  pel-tv pel-score"
+readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-noise pel-blind pel-wiener
+  pel-rl pel-tv pel-score"
 
 # Those that read one and write one.
-filters="pel-cat pel-crop pel-tile pel-blur pel-noise pel-wiener pel-rl pel-tv"
+filters="pel-cat pel-crop pel-tile pel-blur pel-noise pel-blind pel-wiener pel-rl
+  pel-tv"
 
 # Arguments with which a program does something quick, into $arguments.
 arguments_of() {
@@ -21,6 +22,7 @@ arguments_of() {
   pel-psf) arguments=(gauss:1) ;;
   pel-blur) arguments=(-k gauss:1) ;;
   pel-noise) arguments=(0.01) ;;
+  pel-blind) arguments=(--size 5 -n 1) ;;
   pel-rl) arguments=(-n 2) ;;
   pel-tv) arguments=(-n 3) ;;
   *) arguments=() ;;

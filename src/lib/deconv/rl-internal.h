@@ -5,7 +5,7 @@
 
 #include <pellucid/conv.h>
 
-#include "extended.h"
+#include "problem.h"
 
 /* `-n auto`: the residual reaches the noise (1 sigma: Morozov's discrepancy) while the estimate still
  * gains, since part of the noise is fitted too.  On 23 picture, PSF and noise combinations the best

@@ -15,7 +15,6 @@
 #include <pellucid/conv.h>
 #include <pellucid/pool.h>
 
-#include "extended.h"
 #include "rl-internal.h"
 
 /* A pixel that nothing reaches has a model of 0; the quotient there is taken as 0. */

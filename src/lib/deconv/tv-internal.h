@@ -3,7 +3,7 @@
 #ifndef PELLUCID_TV_INTERNAL_H
 #define PELLUCID_TV_INTERNAL_H
 
-#include "grid.h"
+#include "problem.h"
 
 /* What differs between the priors.  The penalties: mu_data = data_ratio, mu_prior = prior_ratio *
  * strength, so that the shrinkage of gradients has the fixed size 1 / prior_ratio.  Where the prior is

@@ -16,7 +16,6 @@
 
 #include <pellucid/pool.h>
 
-#include "grid.h"
 #include "tv-internal.h"
 
 static void free_solver(tv_solver *s)
@@ -44,7 +43,7 @@ static void free_solver(tv_solver *s)
 static pel_status open_solver(const pel_context *ctx, const pel_problem *p, tv_solver *s)
 {
     s->ctx = ctx;
-    pel_status status = pel_grid_open(ctx, p, &s->grid);
+    pel_status status = pel_grid_open(ctx, p->size, p->psf_size, &s->grid);
     if (status == PEL_OK)
         status = pel_grid_laplacian(ctx, &s->grid, s->tables);
     if (status != PEL_OK)

@@ -5,7 +5,7 @@
 
 #include <pellucid/pool.h>
 
-#include "grid.h"
+#include "problem.h"
 
 #define WIENER_BAND 16 /* rows of the grid, or of the spectrum, a piece of work */
 

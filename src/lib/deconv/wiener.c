@@ -290,7 +290,7 @@ static pel_status solve_channel(wiener *w, size_t c, double *strength)
 
 static pel_status open_wiener(wiener *w)
 {
-    pel_status status = pel_grid_open(w->ctx, w->p, &w->grid);
+    pel_status status = pel_grid_open(w->ctx, w->p->size, w->p->psf_size, &w->grid);
     if (status == PEL_OK)
         status = pel_grid_laplacian(w->ctx, &w->grid, w->tables);
     if (status != PEL_OK)

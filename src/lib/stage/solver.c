@@ -130,7 +130,7 @@ static pel_status take_psf(pel_run *run, const pel_bundle *bundle, pel_frame *op
     if (psf == NULL)
         return pel_error_set(pel_run_error(run), PEL_EINVAL,
                              "no PSF in the stream and none given: name one with -k gauss:2 or "
-                             "-k FILE");
+                             "-k FILE, or have pel-blind estimate it");
     size_t count = pel_size_count(psf->size);
     pel_stats s = pel_stats_of(pel_frame_floats(psf), count);
     if (s.bad > 0 || !(s.sum > 0))

@@ -1,12 +1,36 @@
-/* grid.h - a Fourier grid that holds the extended domain: where the methods that divide in the
- * Fourier domain (Wiener, TV) work.
+/* grid.h - the extended domain: the data, and around them what their blur reached from outside; and a
+ * Fourier grid that holds it, where the methods that divide in the Fourier domain work.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef PELLUCID_GRID_H
 #define PELLUCID_GRID_H
 
 #include <pellucid/fft.h>
 
-#include "extended.h"
+/* Sizes and positions of one channel's planes; d = 1 kernels leave the depth as it is. */
+typedef struct {
+    pel_size data, psf, full; /* one channel each; full = data + psf - 1 */
+    size_t offset[3];         /* of data sample 0 in `full` */
+} pel_extended;
+
+static inline pel_extended pel_extended_of(pel_size data, pel_size psf)
+{
+    pel_extended e = {data, psf, data, {0, 0, 0}};
+    e.data.c = e.psf.c = e.full.c = 1;
+    e.full.w += psf.w - 1;
+    e.full.h += psf.h - 1;
+    e.full.d += psf.d - 1;
+    /* y(i) = sum_k psf(k) x(i + offset + centre - k) must begin at sample 0. */
+    e.offset[0] = psf.w - 1 - psf.w / 2;
+    e.offset[1] = psf.h - 1 - psf.h / 2;
+    e.offset[2] = psf.d - 1 - psf.d / 2;
+    return e;
+}
+
+/* Where row (y, z) of the data begins in an array of `full`. */
+static inline size_t pel_extended_row(const pel_extended *e, size_t y, size_t z)
+{
+    return ((z + e->offset[2]) * e->full.h + y + e->offset[1]) * e->full.w + e->offset[0];
+}
 
 /* The extended domain, enlarged to sizes that transform fast; what is added is unobserved too. */
 typedef struct {
@@ -17,7 +41,8 @@ typedef struct {
     pel_fft *fft;
 } pel_grid;
 
-pel_status pel_grid_open(const pel_context *ctx, const pel_problem *p, pel_grid *grid);
+/* A grid for one channel of `data` and kernels of up to `psf`. */
+pel_status pel_grid_open(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid);
 void pel_grid_close(pel_grid *grid);
 
 static inline size_t pel_grid_row(const pel_grid *g, size_t y, size_t z)

@@ -7,9 +7,9 @@
 
 #include "grid.h"
 
-pel_status pel_grid_open(const pel_context *ctx, const pel_problem *p, pel_grid *grid)
+pel_status pel_grid_open(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid)
 {
-    pel_extended e = pel_extended_of(p->size, p->psf_size);
+    pel_extended e = pel_extended_of(data, psf);
     *grid = (pel_grid){.e = e};
     grid->size = pel_size_make(pel_fft_good_size(e.full.w), pel_fft_good_size(e.full.h),
                                e.full.d > 1 ? pel_fft_good_size(e.full.d) : 1, 1);

@@ -1,0 +1,46 @@
+#!/bin/bash
+# blind.sh - pel-blind: what it puts into the stream, its options, and that restoration gains by it.
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "${top_srcdir:-.}/tests/lib.sh"
+
+samples=$top_srcdir/data/samples
+pel-read "$samples/fig.jpg" | pel-crop 220x200+300+180 | pel-blur -k shake:11,5 --border valid |
+  pel-noise 0.002 --seed 2 >shaken.pel
+
+# The PSF comes with a confidence, and with a sigma above that of the stream; the image is not touched.
+pipe_is 0 'pel-blind --size 13 <shaken.pel | pel-info'
+ok grep -q '	psf	13x13x1x1	.*confidence=0\.[0-9]' out
+ok [ "$(grep -c '	image	' out)" -eq 1 ]
+pel-blind --size 13 <shaken.pel >known.pel
+pel-write -q --role image --type f32 before.tif <shaken.pel
+pel-write -q --role image --type f32 after.tif <known.pel
+ok cmp <(pel-read before.tif | pel-write -f pnm --type f32 -q -) <(pel-read after.tif | pel-write -f pnm --type f32 -q -)
+
+# Restoration with the estimated PSF beats the blurred picture by more than 3 dB.
+psnr() { pel-score --shift quarter --border 12 | sed -n 2p | cut -f3; }
+blurred=$(psnr <shaken.pel)
+restored=$(pel-tv <known.pel | psnr)
+ok awk -v a="$blurred" -v b="$restored" 'BEGIN { exit !(b > a + 3) }'
+
+# The same bytes each time, with threads that race.
+ok cmp <(pel-blind -t 1 --size 9 -n 2 <shaken.pel | tail -c 20000) <(pel-blind -t 3 --size 9 -n 2 <shaken.pel | tail -c 20000)
+
+# A warning for a picture with nothing in it, or an error.
+head -c 10000 /dev/zero | tr '\0' '\200' | { printf 'P5 100 100 255\n'; cat; } >flat.pgm
+pipe_is 0 'pel-read flat.pgm | pel-blind --size 7 2>err | pel-info'
+ok grep -q 'confidence of only 0' err
+is 1 bash -c 'pel-read flat.pgm | pel-blind --size 7 --min-confidence 0.5'
+pipe_is 0 'pel-read flat.pgm | pel-blind --size 7 -q 2>err | pel-info'
+ok [ ! -s err ]
+
+# Video: the second frame goes on from the first one's PSF.
+cat shaken.pel shaken.pel >video.pel
+pipe_is 0 'pel-blind --track --size 13 <video.pel | pel-info'
+ok [ "$(grep -c '	psf	13x13' out)" -eq 2 ]
+
+# Volumes, kernels that are too large, and options out of range.
+is 1 bash -c 'scene 20x20x4x1 | pel-blind --size 5'
+is 1 bash -c 'scene 20x20x1x1 | pel-blind --size 21'
+is 2 bash -c 'scene 20x20x1x1 | pel-blind --size 2'
+is 2 bash -c 'scene 20x20x1x1 | pel-blind --method guess'
+done_testing
