@@ -28,8 +28,8 @@ typedef struct {
 static const pel_option options[] = {
     {"size", 0, PEL_OPT_INTEGER_AUTO, AT(size), 3, 999, "auto", "N", NULL,
      "side of the PSF in samples (an even one becomes the next odd one); auto: from the picture"},
-    {"method", 0, PEL_OPT_CHOICE, AT(method), 0, 0, "l0", NULL, "l0|pmp",
-     "what the sharp picture is taken to have: few gradients, or also dark spots in each patch"},
+    {"method", 0, PEL_OPT_CHOICE, AT(method), 0, 0, "l0", NULL,
+     "l0|pmp|dark|edge|sparse|rl", "what tells a sharp picture from a blurred one (see the manual)"},
     {"iterations", 'n', PEL_OPT_INTEGER_AUTO, AT(iterations), 1, 1000, "auto", "N", NULL,
      "iterations a scale; auto: 6"},
     {"window", 0, PEL_OPT_INTEGER, AT(window), 0, 100000, "0", "N", NULL,

@@ -13,6 +13,10 @@ PEL_BEGIN_DECLS
 typedef enum {
     PEL_BLIND_L0,  /* few gradients: Xu et al. 2013, Pan et al. 2014 */
     PEL_BLIND_PMP, /* also patch-wise minimal pixels of 0: Wen et al. 2021 */
+    PEL_BLIND_DARK, /* few gradients and a dark channel of few samples: Pan et al. 2016 */
+    PEL_BLIND_EDGE, /* steps where edges are, predicted by shock filter: Cho & Lee 2009 */
+    PEL_BLIND_SPARSE, /* a small norm of its gradients over their RMS: Krishnan et al. 2011 */
+    PEL_BLIND_RL,  /* positive: Richardson-Lucy for picture and kernel in turn, Fish et al. 1995 */
 } pel_blind_method;
 
 typedef struct {

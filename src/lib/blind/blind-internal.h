@@ -24,6 +24,7 @@ typedef struct {
     float *latent;          /* the picture without blur, as the latent step sees it */
     float *gx, *gy;         /* its gradients, as far as the kernel step shall believe them */
     double lambda, mu;      /* weights of the latent step's priors; they fall as it goes on */
+    bool started;           /* the latent picture goes on from the last step (rl) */
     float *work;            /* scratch, as are these: */
     pel_complex *a, *b, *c, *d;
 } blind_scale;
@@ -35,11 +36,13 @@ void blind_scale_close(blind_scale *s);
 /* Sets s->transfer from s->kernel. */
 pel_status blind_scale_transfer(blind_scale *s);
 
-/* Runs `job` over bands of rows of the grid: in it, blind_band tells which. */
+/* Runs `job` over bands of rows of the grid, with a task of its own or a blind_task of `value`: in it,
+ * blind_band tells which. */
 typedef struct {
     blind_scale *s;
-    float value;
+    float value, other;
 } blind_task;
+void blind_run(const blind_scale *s, void *task, pel_job job);
 void blind_in_bands(blind_scale *s, float value, pel_job job);
 void blind_band(const blind_scale *s, size_t index, size_t *from, size_t *to);
 
@@ -48,6 +51,7 @@ void blind_band(const blind_scale *s, size_t index, size_t *from, size_t *to);
 /* What the blind methods differ in. */
 typedef struct {
     pel_status (*latent)(blind_scale *s);
+    pel_status (*kernel)(blind_scale *s);
     double lambda, mu;             /* at the start */
     double lambda_least, mu_least;
 } blind_method;
@@ -58,22 +62,42 @@ const blind_method *blind_method_of(pel_blind_method method);
 #define BLIND_BETA_MOST 1e3
 pel_status blind_latent_l0(blind_scale *s);
 pel_status blind_latent_pmp(blind_scale *s);
+pel_status blind_latent_dark(blind_scale *s);
+pel_status blind_latent_edge(blind_scale *s);
+pel_status blind_latent_sparse(blind_scale *s);
+pel_status blind_latent_rl(blind_scale *s);
 /* Total variation of weight s->mu: no method of its own, but what the kernel is refined with. */
 pel_status blind_latent_tv(blind_scale *s);
 
 /* Forward differences of s->latent into gx, gy: 0 where |g|^2 < least. */
 void blind_gradients(blind_scale *s, float least);
-/* s->latent = (conj(K) Y + beta D*g) / (|K|^2 + beta |D|^2), with g in gx, gy: the minimum of
- * |Kx - y|^2 + beta |Dx - g|^2. */
-void blind_divide(blind_scale *s, double beta);
+/* s->latent = (conj(K) Y + beta D*g + gamma B) / (|K|^2 + beta |D|^2 + gamma), with g in gx, gy and the
+ * spectrum of u as B in s->b (not used where gamma is 0): the minimum of
+ * |Kx - y|^2 + beta |Dx - g|^2 + gamma |x - u|^2. */
+void blind_divide(blind_scale *s, double beta, double gamma);
 
 /* ---- Kernel step */
+
+/* to (+)= a b, or conj(a) b, of spectra. */
+typedef struct {
+    blind_scale *s;
+    pel_complex *to;
+    const pel_complex *a, *b;
+    bool conjugate, add;
+} blind_product;
+void blind_multiply(blind_product product);
+
+/* The kernel onto s->work, its centre at sample 0; and back, times 1/n of a transform. */
+void blind_kernel_put(blind_scale *s, const float *kernel);
+void blind_kernel_take(const blind_scale *s, float *kernel);
 
 /* Zeroes all but the strongest gradients in gx, gy: those above the magnitude that leaves `keep` of
  * them in each of four directions (all of them where there are fewer). */
 void blind_select(blind_scale *s, double keep);
-/* s->kernel = argmin sum_d weight (k * g_d - data_d)^2 + ridge (sum g^2) |k|^2, cleaned. */
+/* By blind_select and then s->kernel = argmin sum_d weight (k * g_d - data_d)^2 + ridge (sum g^2) |k|^2, cleaned. */
 pel_status blind_kernel_step(blind_scale *s);
+/* By Richardson-Lucy steps: latent-rl.c. */
+pel_status blind_kernel_rl(blind_scale *s);
 /* Sets what is below `part` of the maximum to 0, removes 8-connected parts of less than `mass` of the
  * sum, normalises, and moves the centre of mass to the centre, by whole samples.  Where nothing is left
  * the kernel is no blur: the only one that claims nothing. */

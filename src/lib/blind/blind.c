@@ -21,7 +21,6 @@
 #define FALL 1.1          /* of the weights, each iteration */
 
 /* Measured on 32 pictures, see kernel.c. */
-#define KEPT 100.0        /* gradients a direction and kernel sample along a side */
 #define REFINEMENTS 6
 #define TV_WEIGHT 3e-4
 
@@ -67,14 +66,14 @@ static pel_status open_scale(const search *b, double scale, size_t side, blind_s
     return status;
 }
 
-static pel_status step(search *b, blind_scale *s, pel_status (*latent)(blind_scale *s))
+static pel_status step(search *b, blind_scale *s, pel_status (*latent)(blind_scale *s),
+                       pel_status (*kernel)(blind_scale *s))
 {
     pel_status status = blind_scale_transfer(s);
     if (status == PEL_OK)
         status = latent(s);
-    blind_select(s, KEPT * (double)s->side);
     if (status == PEL_OK)
-        status = blind_kernel_step(s);
+        status = kernel(s);
     return status == PEL_OK ? tick(b, s) : status;
 }
 
@@ -90,7 +89,7 @@ static pel_status work_at(search *b, blind_scale *s, double enlarge)
     for (long i = 0; i < b->iterations && status == PEL_OK; i++) {
         s->lambda = b->lambda;
         s->mu = b->mu;
-        status = step(b, s, b->method->latent);
+        status = step(b, s, b->method->latent, b->method->kernel);
         b->lambda = fmax(b->lambda / FALL, b->method->lambda_least);
         b->mu = fmax(b->mu / FALL, b->method->mu_least);
     }
@@ -110,7 +109,7 @@ static pel_status refine(search *b, blind_scale *s)
     pel_status status = PEL_OK;
     s->mu = TV_WEIGHT;
     for (int i = 0; i < REFINEMENTS && status == PEL_OK; i++)
-        status = step(b, s, blind_latent_tv);
+        status = step(b, s, blind_latent_tv, blind_kernel_step);
     memcpy(b->kernel, s->kernel, s->side * s->side * sizeof *b->kernel);
     return status;
 }

@@ -17,7 +17,7 @@ pel_status blind_latent_l0(blind_scale *s)
     memcpy(s->latent, s->observed, s->grid.count * sizeof *s->latent);
     for (double beta = 2 * s->mu; beta < BLIND_BETA_MOST; beta *= 2) {
         blind_gradients(s, (float)(s->mu / beta));
-        blind_divide(s, beta);
+        blind_divide(s, beta, 0);
     }
     blind_gradients(s, 0);
     return PEL_OK;

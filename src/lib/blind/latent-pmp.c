@@ -33,7 +33,7 @@ pel_status blind_latent_pmp(blind_scale *s)
     for (double beta = 2 * s->mu; beta < BLIND_BETA_MOST; beta *= 2) {
         shrink_minima(s);
         blind_gradients(s, (float)(s->mu / beta));
-        blind_divide(s, beta);
+        blind_divide(s, beta, 0);
     }
     blind_gradients(s, 0);
     return PEL_OK;

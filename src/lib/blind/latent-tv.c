@@ -34,7 +34,7 @@ pel_status blind_latent_tv(blind_scale *s)
     for (double beta = 4 * s->mu; beta < 2.5e4 * s->mu; beta *= 2) {
         blind_gradients(s, 0);
         blind_in_bands(s, (float)(s->mu / beta), shrink);
-        blind_divide(s, beta);
+        blind_divide(s, beta, 0);
     }
     blind_gradients(s, 0);
     return PEL_OK;

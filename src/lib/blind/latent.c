@@ -62,7 +62,7 @@ static void divide(void *arg, size_t index, size_t worker)
     const blind_task *t = arg;
     blind_scale *s = t->s;
     const size_t w = s->grid.size.w / 2 + 1;
-    const float beta = t->value, scale = 1.0f / (float)s->grid.count;
+    const float beta = t->value, gamma = t->other, scale = 1.0f / (float)s->grid.count;
     size_t from, to;
     (void)worker;
     blind_band(s, index, &from, &to);
@@ -71,7 +71,7 @@ static void divide(void *arg, size_t index, size_t worker)
         const float *d = s->laplace[0], down = s->laplace[1][y];
         pel_complex *restrict a = s->a + y * w;
         for (size_t i = 0; i < w; i++) {
-            float power = k[i][0] * k[i][0] + k[i][1] * k[i][1] + beta * (d[i] + down);
+            float power = k[i][0] * k[i][0] + k[i][1] * k[i][1] + beta * (d[i] + down) + gamma;
             float over = scale / (power > 1e-12f ? power : 1e-12f);
             a[i][0] = (k[i][0] * data[i][0] + k[i][1] * data[i][1] + beta * a[i][0]) * over;
             a[i][1] = (k[i][0] * data[i][1] - k[i][1] * data[i][0] + beta * a[i][1]) * over;
@@ -79,21 +79,33 @@ static void divide(void *arg, size_t index, size_t worker)
     }
 }
 
-void blind_divide(blind_scale *s, double beta)
+void blind_divide(blind_scale *s, double beta, double gamma)
 {
     blind_in_bands(s, 0, divergence);
     pel_fft_forward(s->grid.fft, s->work, s->a);
-    blind_in_bands(s, (float)beta, divide);
+    if (gamma > 0) { /* beta A + gamma B, as beta times what `divide` multiplies by beta */
+        const float ratio = (float)(gamma / beta);
+        for (size_t i = 0; i < s->grid.complexes; i++) {
+            s->a[i][0] += ratio * s->b[i][0];
+            s->a[i][1] += ratio * s->b[i][1];
+        }
+    }
+    blind_task task = {s, (float)beta, (float)gamma};
+    blind_run(s, &task, divide);
     pel_fft_backward(s->grid.fft, s->a, s->latent);
 }
 
 const blind_method *blind_method_of(pel_blind_method method)
 {
-    /* Weights as published (Wen et al. 2020, table I and section V); those of pixels do not matter to
-     * the methods that have none. */
+    /* Weights as published, where the method has them: Wen et al. 2021, section V; Pan et al. 2016,
+     * section 5; Cho & Lee 2009, section 4.  The weight of edge and sparse does not fall. */
     static const blind_method methods[] = {
-        [PEL_BLIND_L0] = {blind_latent_l0, 0, 5e-3, 0, 1e-4},
-        [PEL_BLIND_PMP] = {blind_latent_pmp, 0.1, 5e-3, 1e-2, 1e-4},
+        [PEL_BLIND_L0] = {blind_latent_l0, blind_kernel_step, 0, 5e-3, 0, 1e-4},
+        [PEL_BLIND_PMP] = {blind_latent_pmp, blind_kernel_step, 0.1, 5e-3, 1e-2, 1e-4},
+        [PEL_BLIND_DARK] = {blind_latent_dark, blind_kernel_step, 4e-3, 4e-3, 1e-4, 1e-4},
+        [PEL_BLIND_EDGE] = {blind_latent_edge, blind_kernel_step, 0, 5e-3, 0, 5e-3},
+        [PEL_BLIND_SPARSE] = {blind_latent_sparse, blind_kernel_step, 0, 0, 0, 0},
+        [PEL_BLIND_RL] = {blind_latent_rl, blind_kernel_rl, 0, 0, 0, 0},
     };
     return &methods[method];
 }

@@ -8,10 +8,15 @@
 
 #define BAND 32
 
+void blind_run(const blind_scale *s, void *task, pel_job job)
+{
+    pel_pool_run(s->ctx->pool, (s->grid.size.h + BAND - 1) / BAND, job, task);
+}
+
 void blind_in_bands(blind_scale *s, float value, pel_job job)
 {
-    blind_task task = {s, value};
-    pel_pool_run(s->ctx->pool, (s->grid.size.h + BAND - 1) / BAND, job, &task);
+    blind_task task = {s, value, 0};
+    blind_run(s, &task, job);
 }
 
 void blind_band(const blind_scale *s, size_t index, size_t *from, size_t *to)
