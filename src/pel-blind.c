@@ -9,11 +9,17 @@
 #include <pellucid/blind.h>
 #include <pellucid/driver.h>
 #include <pellucid/number.h>
+#include <pellucid/parametric.h>
+#include <pellucid/sources.h>
+#include <pellucid/stage.h>
+
+enum { FREE, STARS, BEADS, GAUSS, DISC, MOTION, MOFFAT }; /* --model */
+enum { NO_FIT, FIT_GAUSS, FIT_MOFFAT };                   /* --fit */
 
 typedef struct {
     long size, iterations, window;
-    int method;
-    double min_confidence;
+    int method, model, fit;
+    double saturation, min_confidence;
     bool track;
 } settings;
 
@@ -28,159 +34,161 @@ typedef struct {
 static const pel_option options[] = {
     {"size", 0, PEL_OPT_INTEGER_AUTO, AT(size), 3, 999, "auto", "N", NULL,
      "side of the PSF in samples (an even one becomes the next odd one); auto: from the picture"},
+    {"model", 0, PEL_OPT_CHOICE, AT(model), 0, 0, "free", NULL,
+     "free|stars|beads|gauss|disc|motion|moffat",
+     "any PSF; the common one of point sources; or one of few numbers, by the spectrum"},
     {"method", 0, PEL_OPT_CHOICE, AT(method), 0, 0, "l0", NULL,
-     "l0|pmp|dark|edge|sparse|rl", "what tells a sharp picture from a blurred one (see the manual)"},
+     "l0|pmp|dark|edge|sparse|rl", "free: what tells a sharp picture from a blurred one (see the manual)"},
     {"iterations", 'n', PEL_OPT_INTEGER_AUTO, AT(iterations), 1, 1000, "auto", "N", NULL,
-     "iterations a scale; auto: 6"},
+     "free: iterations a scale; auto: 6"},
     {"window", 0, PEL_OPT_INTEGER, AT(window), 0, 100000, "0", "N", NULL,
-     "estimate from the N x N samples with the most detail; 0: 512, or 10 times --size if larger"},
+     "free: estimate from the N x N samples with the most detail; 0: 512, or 10 times --size if larger"},
     {"track", 0, PEL_OPT_FLAG, AT(track), 0, 0, NULL, NULL, NULL,
-     "start from the last image's PSF: for video, where the blur changes slowly"},
+     "free: start from the last image's PSF: for video, where the blur changes slowly"},
+    {"fit", 0, PEL_OPT_CHOICE, AT(fit), 0, 0, "none", NULL, "none|gauss|moffat",
+     "stars: fit this profile to the PSF, and put it in its place"},
+    {"saturation", 0, PEL_OPT_REAL_AUTO, AT(saturation), -1e30, 1e30, "auto", "X", NULL,
+     "samples of X and more are saturated; auto: those at the key white"},
     {"min-confidence", 0, PEL_OPT_REAL, AT(min_confidence), 0, 1, "0", "X", NULL,
      "fail when the confidence of a PSF is lower"},
     {NULL}};
 
-/* The picture as one channel, and the weights of its samples. */
+/* What an estimate came to. */
 typedef struct {
-    pel_size size;
-    float *grey, *mask;
-} source;
+    pel_psf psf;
+    double confidence;
+    double sigma;        /* that goes with it; NaN: none */
+    char model[120];     /* the key `model`, or empty */
+    const char *doubt;   /* what a low confidence may come from */
+} estimate;
 
-static void free_source(source *from)
-{
-    pel_free(from->grey);
-    pel_free(from->mask);
-}
+/* ---- Any kernel */
 
-/* Luma of Rec. 601 for three channels, else the mean. */
-static void make_grey(const pel_frame *picture, float *grey)
-{
-    static const float luma[3] = {0.299f, 0.587f, 0.114f};
-    size_t plane = pel_size_plane(picture->size), channels = picture->size.c;
-    const float *v = pel_frame_floats(picture);
-    memset(grey, 0, plane * sizeof *grey);
-    for (size_t c = 0; c < channels; c++) {
-        float weight = channels == 3 ? luma[c] : 1.0f / (float)channels;
-        for (size_t i = 0; i < plane; i++)
-            grey[i] += weight * v[c * plane + i];
-    }
-}
+/* What the kernel leaves unexplained acts as noise does: solvers need to know.  The latent picture of the
+ * estimate takes up part of it; with this factor pel-tv is, on 32 pictures, within 0.3 dB of what the
+ * best of all factors gives. */
+#define SIGMAS 2
 
-/* Samples that are not finite, masked, or at full scale in any channel tell nothing of the blur. */
-static pel_status make_mask(pel_run *run, const pel_frame *picture, const pel_frame *mask, float *to)
-{
-    size_t plane = pel_size_plane(picture->size), bad = 0;
-    double white = pel_frame_real(picture, "white", HUGE_VAL);
-    const float *v = pel_frame_floats(picture);
-    if (mask != NULL && !pel_size_same_plane(mask->size, picture->size))
-        return pel_error_set(pel_run_error(run), PEL_EFORMAT, "a mask of %zux%zu for a picture of %zux%zu",
-                             mask->size.w, mask->size.h, picture->size.w, picture->size.h);
-    for (size_t i = 0; i < plane; i++)
-        to[i] = 1;
-    for (size_t c = 0; mask != NULL && c < mask->size.c; c++)
-        for (size_t i = 0; i < plane; i++)
-            to[i] = fminf(to[i], pel_frame_floats(mask)[c * plane + i]);
-    for (size_t c = 0; c < picture->size.c; c++)
-        for (size_t i = 0; i < plane; i++)
-            if (!isfinite(v[c * plane + i]) || (double)v[c * plane + i] >= 0.999 * white)
-                to[i] = 0;
-    for (size_t i = 0; i < plane; i++)
-        bad += !(to[i] > 0);
-    if (bad > 0)
-        pel_note(run, "%zu of %zu samples are bad or saturated, and left out", bad, plane);
-    return PEL_OK;
-}
-
-static void cut(float *samples, size_t width, pel_blind_window window)
-{
-    for (size_t y = 0; y < window.h; y++)
-        memmove(samples + y * window.w, samples + (y + window.y) * width + window.x,
-                window.w * sizeof *samples);
-}
-
-static pel_status open_source(pel_run *run, const pel_bundle *bundle, source *from)
+static pel_status estimate_free(pel_run *run, const pel_bundle *bundle, pel_grey *grey, estimate *e)
 {
     const settings *s = pel_run_settings(run);
-    const pel_frame *data = pel_bundle_find(bundle, "data", NULL);
-    const pel_frame *picture = data != NULL ? data : bundle->image;
-    const pel_size size = picture->size;
-    *from = (source){pel_size_make(size.w, size.h, 1, 1), NULL, NULL};
-    if (size.d != 1)
-        return pel_error_set(pel_run_error(run), PEL_EINVAL,
-                             "a volume of %zux%zux%zu: PSFs are estimated of pictures", size.w, size.h,
-                             size.d);
-    from->grey = pel_alloc_floats(size.w * size.h);
-    from->mask = pel_alloc_floats(size.w * size.h);
-    if (from->grey == NULL || from->mask == NULL)
-        return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
-    make_grey(picture, from->grey);
-    pel_status status = make_mask(run, picture, pel_bundle_find(bundle, "mask", NULL), from->mask);
-    /* The methods' weights are for pictures of 0 to 1. */
-    pel_blind_window window;
-    size_t side = s->window > 0 ? (size_t)s->window : 512;
-    if (s->window == 0 && 10 * s->size > (long)side)
-        side = 10 * (size_t)s->size;
-    if (status == PEL_OK)
-        status = pel_blind_find_window(pel_run_context(run), from->grey, from->mask, from->size, side,
-                                       &window);
+    state *st = pel_run_state(run);
+    pel_blind_params params = {.method = (pel_blind_method)s->method,
+                               .side = s->size > 0 ? (size_t)s->size | 1 : 0,
+                               .iterations = s->iterations,
+                               .start = s->track ? st->last : NULL,
+                               .start_side = st->last_side};
+    pel_blind_report report;
+    size_t side = s->window > 0 ? (size_t)s->window : s->size > 51 ? 10 * (size_t)s->size : 512;
+    if (grey->size.d != 1)
+        return pel_error_set(pel_run_error(run), PEL_EINVAL, "a volume of %zux%zux%zu: only --model beads "
+                             "is for volumes", grey->size.w, grey->size.h, grey->size.d);
+    pel_status status = pel_grey_cut(run, side, grey);
     if (status != PEL_OK)
         return status;
-    if (window.w < size.w || window.h < size.h) {
-        pel_note(run, "estimated from %zux%zu samples at %zu,%zu", window.w, window.h, window.x,
-                 window.y);
-        cut(from->grey, size.w, window);
-        cut(from->mask, size.w, window);
-        from->size = pel_size_make(window.w, window.h, 1, 1);
+    double scale = pel_grey_scale(bundle, grey);
+    status = pel_blind(pel_run_context(run), grey->samples, grey->mask, grey->size, &params,
+                       &e->psf.samples, &report);
+    if (status != PEL_OK)
+        return status;
+    e->psf.size = pel_size_make(report.side, report.side, 1, 1);
+    e->confidence = report.confidence;
+    e->sigma = SIGMAS * scale * report.residual;
+    e->doubt = "is there too little detail, or is the blur not the same everywhere?";
+    if (s->track) {
+        pel_free(st->last);
+        st->last = pel_alloc_floats(report.side * report.side);
+        if (st->last == NULL)
+            return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
+        memcpy(st->last, e->psf.samples, report.side * report.side * sizeof *st->last);
+        st->last_side = report.side;
     }
     return PEL_OK;
 }
 
-/* Brings the samples to the range 0 to 1 that the methods' weights are for; returns the scale. */
-static double scale_to_unit(const pel_run *run, const pel_frame *picture, source *from)
+/* ---- Stars and beads */
+
+static pel_status fit_profile(pel_run *run, estimate *e)
 {
-    double low = pel_frame_real(picture, "black", 0), high = pel_frame_real(picture, "white", (double)NAN);
-    size_t count = from->size.w * from->size.h;
-    (void)run;
-    if (!isfinite(high)) {
-        low = HUGE_VAL;
-        high = -HUGE_VAL;
-        for (size_t i = 0; i < count; i++)
-            if (from->mask[i] > 0) {
-                low = fmin(low, (double)from->grey[i]);
-                high = fmax(high, (double)from->grey[i]);
-            }
+    const settings *s = pel_run_settings(run);
+    pel_fit_report fit;
+    pel_status status = pel_psf_fit(pel_run_context(run),
+                                    s->fit == FIT_GAUSS ? PEL_FIT_GAUSS : PEL_FIT_MOFFAT, &e->psf, &fit);
+    if (status != PEL_OK)
+        return status;
+    int n = snprintf(e->model, sizeof e->model, "%s fwhm %.3f x %.3f angle %.1f",
+                     s->fit == FIT_GAUSS ? "gauss" : "moffat", fit.fwhm[0], fit.fwhm[1], fit.angle);
+    if (s->fit == FIT_MOFFAT)
+        snprintf(e->model + n, sizeof e->model - (size_t)n, " beta %.2f", fit.beta);
+    pel_note(run, "fitted %s, which leaves %.1f %%", e->model, 100 * fit.residual);
+    return PEL_OK;
+}
+
+static pel_status estimate_sources(pel_run *run, const pel_grey *grey, estimate *e)
+{
+    const settings *s = pel_run_settings(run);
+    pel_sources_report r;
+    bool beads = s->model == BEADS;
+    pel_status status =
+        pel_psf_from_sources(pel_run_context(run), grey->samples, grey->mask, grey->size,
+                             s->size > 0 ? (size_t)s->size | 1 : 0, &e->psf, &r);
+    if (status != PEL_OK)
+        return status;
+    pel_note(run, "%zu %s found: %zu at the edge, %zu saturated or bad, %zu blended, %zu unlike the others, "
+             "%zu used", r.found, beads ? "beads" : "stars", r.edge, r.saturated, r.blended, r.unlike, r.used);
+    e->confidence = r.agreement;
+    e->doubt = beads ? "the beads differ, or are too few or too faint"
+                     : "the stars differ, or are too few or too faint";
+    if (r.used == 0) {
+        e->doubt = beads ? "there is no usable bead" : "there is no usable star";
+        return pel_psf_make("delta", &e->psf, pel_run_error(run));
     }
-    double scale = high > low ? high - low : 1;
-    for (size_t i = 0; i < count; i++)
-        from->grey[i] = (float)(((double)from->grey[i] - low) / scale);
-    return scale;
+    if (grey->size.d > 1)
+        pel_note(run, "agreement %.4f, FWHM about %.2f, %.2f, %.2f samples", r.agreement, r.fwhm[0], r.fwhm[1],
+                 r.fwhm[2]);
+    else
+        pel_note(run, "agreement %.4f, FWHM about %.2f, %.2f samples", r.agreement, r.fwhm[0], r.fwhm[1]);
+    return s->fit != NO_FIT ? fit_profile(run, e) : PEL_OK;
+}
+
+/* ---- One or two numbers */
+
+static pel_status estimate_model(pel_run *run, const pel_bundle *bundle, pel_grey *grey, estimate *e)
+{
+    const settings *s = pel_run_settings(run);
+    pel_parametric_report report;
+    pel_grey_scale(bundle, grey);
+    pel_status status =
+        pel_parametric_psf(pel_run_context(run), grey->samples, grey->mask, grey->size,
+                           (pel_parametric_model)(s->model - GAUSS), &e->psf, &report);
+    e->confidence = report.confidence;
+    e->doubt = "is there too little detail, or is the blur of another kind?";
+    snprintf(e->model, sizeof e->model, "%s", report.spec);
+    return status;
 }
 
 /* ---- What goes into the stream */
 
-static pel_status put_psf(pel_run *run, const float *psf, const pel_blind_report *report,
-                          pel_bundle *out)
+static pel_status put_psf(pel_run *run, const estimate *e, pel_bundle *out)
 {
     pel_frame *frame;
     pel_error *error = pel_run_error(run);
-    pel_status status =
-        pel_frame_new("psf", PEL_F32, pel_size_make(report->side, report->side, 1, 1), &frame, error);
+    pel_status status = pel_frame_new("psf", PEL_F32, e->psf.size, &frame, error);
     if (status != PEL_OK)
         return status;
-    memcpy(pel_frame_floats(frame), psf, frame->bytes);
+    memcpy(pel_frame_floats(frame), e->psf.samples, frame->bytes);
     char text[16];
-    snprintf(text, sizeof text, "%.3f", report->confidence);
+    snprintf(text, sizeof text, "%.3f", e->confidence);
     status = pel_frame_set(frame, "confidence", text, error);
+    if (status == PEL_OK && e->model[0] != '\0')
+        status = pel_frame_set(frame, "model", e->model, error);
     if (status == PEL_OK)
         status = pel_bundle_put(out, frame, error);
     pel_frame_unref(frame);
     return status;
 }
 
-/* What the kernel leaves unexplained acts as noise does: solvers need to know.  The latent picture of the
- * estimate takes up part of it; with this factor pel-tv is, on 32 pictures, within 0.3 dB of what the
- * best of all factors gives.  A larger sigma that the stream already has stays. */
-#define SIGMAS 2
+/* A larger sigma that the stream already has stays. */
 static pel_status put_sigma(pel_run *run, double sigma, pel_bundle *out)
 {
     const pel_frame *old = pel_bundle_find(out, "sigma", NULL);
@@ -200,25 +208,23 @@ static pel_status put_sigma(pel_run *run, double sigma, pel_bundle *out)
     return status;
 }
 
-static pel_status emit(pel_run *run, const pel_bundle *bundle, const float *psf,
-                       const pel_blind_report *report)
+static pel_status emit(pel_run *run, const pel_bundle *bundle, const estimate *e)
 {
     const settings *s = pel_run_settings(run);
-    if (report->confidence < s->min_confidence)
+    if (e->confidence < s->min_confidence)
         return pel_error_set(pel_run_error(run), PEL_ENUMERIC,
                              "the PSF has a confidence of %.3f, below --min-confidence %g",
-                             report->confidence, s->min_confidence);
-    if (report->confidence < LOW_CONFIDENCE)
-        pel_warn(run, "the PSF has a confidence of only %.3f: is there too little detail, or is the "
-                 "blur not the same everywhere?", report->confidence);
-    pel_note(run, "PSF of %zux%zu, confidence %.3f, unexplained %.4g", report->side, report->side,
-             report->confidence, report->residual);
+                             e->confidence, s->min_confidence);
+    if (e->confidence < LOW_CONFIDENCE)
+        pel_warn(run, "the PSF has a confidence of only %.3f: %s", e->confidence, e->doubt);
+    pel_note(run, "PSF of %zux%zux%zu, confidence %.3f%s%s", e->psf.size.w, e->psf.size.h, e->psf.size.d,
+             e->confidence, e->model[0] != '\0' ? ", " : "", e->model);
     pel_bundle out;
     pel_status status = pel_bundle_copy(&out, bundle, pel_run_error(run));
     if (status == PEL_OK)
-        status = put_psf(run, psf, report, &out);
-    if (status == PEL_OK)
-        status = put_sigma(run, SIGMAS * report->residual, &out);
+        status = put_psf(run, e, &out);
+    if (status == PEL_OK && !isnan(e->sigma))
+        status = put_sigma(run, e->sigma, &out);
     if (status == PEL_OK)
         status = pel_emit(run, &out);
     pel_bundle_clear(&out);
@@ -228,30 +234,35 @@ static pel_status emit(pel_run *run, const pel_bundle *bundle, const float *psf,
 static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
     const settings *s = pel_run_settings(run);
-    state *st = pel_run_state(run);
-    source from;
-    pel_blind_params params = {.method = (pel_blind_method)s->method,
-                               .side = s->size > 0 ? (size_t)s->size | 1 : 0,
-                               .iterations = s->iterations,
-                               .start = s->track ? st->last : NULL,
-                               .start_side = st->last_side};
-    pel_blind_report report;
-    float *psf;
-    pel_status status = open_source(run, bundle, &from);
-    if (status == PEL_OK) {
-        double scale = scale_to_unit(run, bundle->image, &from);
-        status = pel_blind(pel_run_context(run), from.grey, from.mask, from.size, &params, &psf,
-                           &report);
-        report.residual *= scale;
-    }
-    free_source(&from);
-    if (status != PEL_OK)
-        return status;
-    status = emit(run, bundle, psf, &report);
-    pel_free(st->last);
-    st->last = psf;
-    st->last_side = report.side;
+    pel_grey grey;
+    estimate e = {.sigma = NAN};
+    pel_status status = pel_grey_open(run, bundle, s->saturation, &grey);
+    if (status == PEL_OK)
+        status = s->model == FREE                          ? estimate_free(run, bundle, &grey, &e)
+                 : s->model == STARS || s->model == BEADS ? estimate_sources(run, &grey, &e)
+                                                           : estimate_model(run, bundle, &grey, &e);
+    pel_grey_free(&grey);
+    if (status == PEL_OK)
+        status = emit(run, bundle, &e);
+    pel_psf_clear(&e.psf);
     return status;
+}
+
+/* Options that would do nothing are errors. */
+static pel_status start(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    bool sources = s->model == STARS || s->model == BEADS;
+    const char *idle = NULL;
+    if (s->model != FREE)
+        idle = s->iterations > 0 ? "--iterations" : s->window > 0 ? "--window" : s->track ? "--track"
+               : s->method != PEL_BLIND_L0 ? "--method" : NULL;
+    if (s->fit != NO_FIT && s->model != STARS)
+        idle = "--fit";
+    if (s->size > 0 && s->model != FREE && !sources)
+        idle = "--size";
+    return idle == NULL ? PEL_OK : pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                                                 "%s has no meaning with this --model", idle);
 }
 
 static void stop(pel_run *run)
@@ -268,6 +279,7 @@ static const pel_program program = {
     .options = options,
     .settings_size = sizeof(settings),
     .state_size = sizeof(state),
+    .start = start,
     .image = image,
     .stop = stop,
 };

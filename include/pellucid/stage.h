@@ -67,5 +67,20 @@ pel_status pel_solver_image(pel_run *run, const pel_bundle *bundle,
                             pel_status (*restore)(pel_run *run, const pel_bundle *bundle,
                                                   pel_solver *solver));
 
+/* What a PSF is estimated from: the stream's data, else the image, as one channel (Rec. 601 luma of
+ * three, else the mean), and the weights of its samples: 0 for those that are masked, not finite, or in
+ * any channel at least `saturation` (NaN: 0.999 times the key white).  Close with pel_grey_free, also after a
+ * failure. */
+typedef struct {
+    pel_size size;
+    float *samples, *mask;
+} pel_grey;
+pel_status pel_grey_open(pel_run *run, const pel_bundle *bundle, double saturation, pel_grey *grey);
+void pel_grey_free(pel_grey *grey);
+/* Cuts a larger picture down to the side x side samples with the most detail (pel_blind_find_window). */
+pel_status pel_grey_cut(pel_run *run, size_t side, pel_grey *grey);
+/* Brings the samples to 0..1, by the keys black and white, else by their range; returns the range. */
+double pel_grey_scale(const pel_bundle *bundle, pel_grey *grey);
+
 PEL_END_DECLS
 #endif

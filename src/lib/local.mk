@@ -1,4 +1,4 @@
-# The libraries.  Layers only look down: base, then frame and num, then psf, deconv, blind, metric, io, then
+# The libraries.  Layers only look down: base, then frame and num, then psf, sources, deconv, blind, metric, io, then
 # stage, then the programs.
 
 lib_LTLIBRARIES += libpellucid.la libpellucid-io.la
@@ -17,6 +17,7 @@ include src/lib/base/local.mk
 include src/lib/frame/local.mk
 include src/lib/num/local.mk
 include src/lib/psf/local.mk
+include src/lib/sources/local.mk
 include src/lib/deconv/local.mk
 include src/lib/blind/local.mk
 include src/lib/metric/local.mk

@@ -27,6 +27,7 @@ ok cmp <(pel-blind -t 1 --size 9 -n 2 <shaken.pel | tail -c 20000) <(pel-blind -
 
 # A warning for a picture with nothing in it, or an error.
 head -c 10000 /dev/zero | tr '\0' '\200' | { printf 'P5 100 100 255\n'; cat; } >flat.pgm
+pel-read flat.pgm >flat.pel
 pipe_is 0 'pel-read flat.pgm | pel-blind --size 7 2>err | pel-info'
 ok grep -q 'confidence of only 0' err
 is 1 bash -c 'pel-read flat.pgm | pel-blind --size 7 --min-confidence 0.5'
@@ -37,6 +38,27 @@ ok [ ! -s err ]
 cat shaken.pel shaken.pel >video.pel
 pipe_is 0 'pel-blind --track --size 13 <video.pel | pel-info'
 ok [ "$(grep -c '	psf	13x13' out)" -eq 2 ]
+
+# Stars: what was used is told, the PSF is fitted on request, and the next stage takes it.
+pel-read "$samples/cluster.fits" >cluster.pel
+pipe_is 0 'pel-blind --model stars -v <cluster.pel 2>err | pel-info'
+ok grep -q 'stars found: .* saturated or bad, .* used$' err
+ok grep -q '	psf	.*confidence=0\.9' out
+pipe_is 0 'pel-blind --model stars --fit moffat <cluster.pel | pel-rl -n 3 -q | pel-info'
+ok grep -q '	psf	.*model=moffat%20fwhm%20[12]\..*%20beta%20' out
+pipe_is 0 'pel-blind --model stars <flat.pel 2>err | pel-info'
+ok grep -q 'confidence of only 0.000: there is no usable star' err
+ok grep -q '	psf	1x1x1x1	' out
+scene 20x20x4x1 >volume.pel
+pipe_is 0 'pel-blind --model beads -q <volume.pel | pel-info'
+is 2 bash -c 'pel-blind --model stars --track <cluster.pel'
+is 2 bash -c 'pel-blind --model gauss --size 9 <cluster.pel'
+is 2 bash -c 'pel-blind --fit moffat <cluster.pel'
+
+# One number: of a defocused picture, through --model; the key is what pel-psf takes.
+pel-read "$samples/fig.jpg" | pel-crop 300x260+280+160 | pel-blur -k disc:4 --border valid | pel-noise 0.003 --seed 2 >soft.pel
+pipe_is 0 'pel-blind --model disc <soft.pel | pel-info'
+ok grep -q 'model=disc:radius=\(3\.[89]\|4\.[01]\)' out
 
 # Volumes, kernels that are too large, and options out of range.
 is 1 bash -c 'scene 20x20x4x1 | pel-blind --size 5'
