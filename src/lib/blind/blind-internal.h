@@ -35,6 +35,9 @@ pel_status blind_scale_open(const pel_context *ctx, const float *data, const flo
 void blind_scale_close(blind_scale *s);
 /* Sets s->transfer from s->kernel. */
 pel_status blind_scale_transfer(blind_scale *s);
+/* Moves s->transfer so that its PSF's centre of mass is exactly at the centre: the latent picture then
+ * moves the other way, and the next kernel with it. */
+void blind_scale_centre_transfer(blind_scale *s);
 
 /* Runs `job` over bands of rows of the grid, with a task of its own or a blind_task of `value`: in it,
  * blind_band tells which. */

@@ -67,9 +67,11 @@ static pel_status open_scale(const search *b, double scale, size_t side, blind_s
 }
 
 static pel_status step(search *b, blind_scale *s, pel_status (*latent)(blind_scale *s),
-                       pel_status (*kernel)(blind_scale *s))
+                       pel_status (*kernel)(blind_scale *s), bool centred)
 {
     pel_status status = blind_scale_transfer(s);
+    if (centred)
+        blind_scale_centre_transfer(s);
     if (status == PEL_OK)
         status = latent(s);
     if (status == PEL_OK)
@@ -89,7 +91,7 @@ static pel_status work_at(search *b, blind_scale *s, double enlarge)
     for (long i = 0; i < b->iterations && status == PEL_OK; i++) {
         s->lambda = b->lambda;
         s->mu = b->mu;
-        status = step(b, s, b->method->latent, b->method->kernel);
+        status = step(b, s, b->method->latent, b->method->kernel, false);
         b->lambda = fmax(b->lambda / FALL, b->method->lambda_least);
         b->mu = fmax(b->mu / FALL, b->method->mu_least);
     }
@@ -103,13 +105,14 @@ static pel_status work_at(search *b, blind_scale *s, double enlarge)
     return status;
 }
 
-/* At the finest scale, where *s stays open for what is asked of it afterwards. */
+/* At the finest scale.  Kernels of neighbouring tiles are to agree on where the picture is: their centres of
+ * mass come to the middle by less than a sample here.  *s stays open: where *s stays open for what is asked of it afterwards. */
 static pel_status refine(search *b, blind_scale *s)
 {
     pel_status status = PEL_OK;
     s->mu = TV_WEIGHT;
     for (int i = 0; i < REFINEMENTS && status == PEL_OK; i++)
-        status = step(b, s, blind_latent_tv, blind_kernel_step);
+        status = step(b, s, blind_latent_tv, blind_kernel_step, true);
     memcpy(b->kernel, s->kernel, s->side * s->side * sizeof *b->kernel);
     return status;
 }

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <math.h>
+
 #include <string.h>
 
 #include "blind-internal.h"
@@ -95,6 +97,47 @@ void blind_scale_close(blind_scale *s)
         pel_free(samples[i]);
     for (size_t i = 0; i < sizeof spectra / sizeof spectra[0]; i++)
         pel_free(spectra[i]);
+}
+
+/* The kernel's centre of mass against its middle sample. */
+static void find_offset(const blind_scale *s, double offset[2])
+{
+    double sum = 0, x = 0, y = 0;
+    for (size_t i = 0; i < s->side * s->side; i++) {
+        double v = (double)s->kernel[i];
+        sum += v;
+        x += v * (double)(i % s->side);
+        y += v * (double)(i / s->side);
+    }
+    offset[0] = sum > 0 ? x / sum - (double)(s->side / 2) : 0;
+    offset[1] = sum > 0 ? y / sum - (double)(s->side / 2) : 0;
+}
+
+/* exp(2 pi i f offset): for the frequency between positive and negative, its real part. */
+static void ramp(size_t i, size_t n, double offset, double to[2])
+{
+    double f = (double)i > (double)n / 2 ? (double)i - (double)n : (double)i;
+    double phase = 2 * M_PI * f * offset / (double)n;
+    to[0] = cos(phase);
+    to[1] = 2 * i == n ? 0 : sin(phase);
+}
+
+void blind_scale_centre_transfer(blind_scale *s)
+{
+    const size_t w = s->grid.size.w / 2 + 1, h = s->grid.size.h;
+    double offset[2], across[2], down[2];
+    find_offset(s, offset);
+    for (size_t y = 0; y < h; y++) {
+        ramp(y, h, offset[1], down);
+        for (size_t x = 0; x < w; x++) {
+            ramp(x, s->grid.size.w, offset[0], across);
+            float re = (float)(across[0] * down[0] - across[1] * down[1]);
+            float im = (float)(across[0] * down[1] + across[1] * down[0]);
+            float *k = s->transfer[y * w + x], old = k[0];
+            k[0] = old * re - k[1] * im;
+            k[1] = old * im + k[1] * re;
+        }
+    }
 }
 
 pel_status blind_scale_transfer(blind_scale *s)
