@@ -20,6 +20,7 @@ pel_write_LDADD = libpellucid-io.la libpellucid.la
 
 bin_PROGRAMS += pel-info pel-cat pel-crop pel-tile pel-untile pel-score
 pel_info_SOURCES = src/pel-info.c
+pel_info_LDADD = libpel-plot.la libpellucid-io.la libpellucid.la
 pel_cat_SOURCES = src/pel-cat.c
 pel_crop_SOURCES = src/pel-crop.c
 pel_tile_SOURCES = src/pel-tile.c

@@ -8,15 +8,21 @@
 #include <string.h>
 
 #include <pellucid/driver.h>
+#include <pellucid/io.h>
 #include <pellucid/stats.h>
+
+#include "lib/plot/sheet.h"
 
 typedef struct {
     bool stats, history;
+    const char *psf;
 } settings;
 
 typedef struct {
     uint64_t number;
     bool titled;
+    pel_frame *psfs[PEL_SHEET_MOST]; /* for --psf */
+    size_t psf_count;
 } state;
 
 #define AT(member) offsetof(settings, member)
@@ -25,6 +31,8 @@ static const pel_option options[] = {
      "also minimum, maximum, mean, standard deviation, noise estimate and count of bad samples"},
     {"history", 0, PEL_OPT_FLAG, AT(history), 0, 0, NULL, NULL, NULL,
      "print the history of the stream as plain text instead"},
+    {"psf", 0, PEL_OPT_TEXT, AT(psf), 0, 0, NULL, "FILE", NULL,
+     "also draw the PSFs of the stream, with spectrum and profile, into this picture"},
     {NULL}};
 
 /* Bytes of the character at p if it is printable text in UTF-8 (RFC 3629), else 0. */
@@ -94,6 +102,13 @@ static pel_status frame(pel_run *run, pel_frame *f)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
+    if (s->psf != NULL && strcmp(f->role, "psf") == 0) {
+        if (st->psf_count < PEL_SHEET_MOST)
+            st->psfs[st->psf_count] = pel_frame_ref(f);
+        else if (st->psf_count == PEL_SHEET_MOST)
+            pel_warn(run, "only the first %d PSFs are drawn", PEL_SHEET_MOST);
+        st->psf_count++;
+    }
     if (s->history) {
         if (strcmp(f->role, "meta") == 0 && strcmp(pel_frame_slot(f), "history") == 0)
             put_text(pel_frame_bytes(f), f->bytes, "", "\n\t");
@@ -120,10 +135,67 @@ static pel_status frame(pel_run *run, pel_frame *f)
     return PEL_OK;
 }
 
-static pel_status drain(pel_run *run)
+static pel_status start(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    return s->psf == NULL || pel_file_format(s->psf) != NULL
+               ? PEL_OK
+               : pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                               "--psf %s: no picture format has this extension", s->psf);
+}
+
+static void forget_psfs(state *st)
+{
+    for (size_t i = 0; i < st->psf_count && i < PEL_SHEET_MOST; i++)
+        pel_frame_unref(st->psfs[i]);
+    st->psf_count = 0;
+}
+
+/* Of all PSFs so far: after a further stream the sheet is written anew. */
+static pel_status write_sheet(pel_run *run, const char *path)
 {
     state *st = pel_run_state(run);
+    pel_error *error = pel_run_error(run);
+    pel_frame *sheet;
+    pel_file_writer *writer = NULL;
+    const pel_write_params params = {.sample = PEL_SAMPLE_U8, .quality = 95, .compress = true};
+    pel_write_report report;
+    size_t count = st->psf_count < PEL_SHEET_MOST ? st->psf_count : PEL_SHEET_MOST;
+    if (count == 0)
+        return pel_error_set(error, PEL_EINVAL, "--psf: the stream has no PSF");
+    pel_status status = pel_draw_sheet(pel_run_context(run), st->psfs, count, &sheet);
+    if (status != PEL_OK)
+        return status;
+    pel_bundle bundle = {NULL, NULL, 0};
+    pel_bundle_set_image(&bundle, sheet);
+    status = pel_file_create(path, pel_file_format(path), &params, &writer, error);
+    if (status == PEL_OK)
+        status = pel_file_append(writer, &bundle, error);
+    if (status == PEL_OK)
+        status = pel_file_finish(writer, &report, error);
+    if (status == PEL_OK)
+        status = pel_file_publish(writer, error);
+    pel_file_writer_free(writer);
+    pel_bundle_clear(&bundle);
+    pel_frame_unref(sheet);
+    return status;
+}
+
+static void stop(pel_run *run)
+{
+    forget_psfs(pel_run_state(run));
+}
+
+static pel_status drain(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
     st->number = 0;
+    if (s->psf != NULL) {
+        pel_status status = write_sheet(run, s->psf);
+        if (status != PEL_OK)
+            return status;
+    }
     if (fflush(stdout) != 0 || ferror(stdout))
         return pel_error_set(pel_run_error(run), errno == EPIPE ? PEL_ECLOSED : PEL_EIO,
                              "cannot write: %s", strerror(errno));
@@ -139,8 +211,10 @@ static const pel_program program = {
     .settings_size = sizeof(settings),
     .state_size = sizeof(state),
     .flags = PEL_SINK,
+    .start = start,
     .frame = frame,
     .drain = drain,
+    .stop = stop,
 };
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 # The libraries.  Layers only look down: base, then frame and num, then psf, sources, deconv, blind, metric, io, then
 # stage, then the programs.
 
+noinst_LTLIBRARIES =
 lib_LTLIBRARIES += libpellucid.la libpellucid-io.la
 
 libpellucid_la_SOURCES =
@@ -23,3 +24,4 @@ include src/lib/blind/local.mk
 include src/lib/metric/local.mk
 include src/lib/stage/local.mk
 include src/lib/io/local.mk
+include src/lib/plot/local.mk

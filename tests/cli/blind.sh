@@ -60,6 +60,15 @@ pel-read "$samples/fig.jpg" | pel-crop 300x260+280+160 | pel-blur -k disc:4 --bo
 pipe_is 0 'pel-blind --model disc <soft.pel | pel-info'
 ok grep -q 'model=disc:radius=\(3\.[89]\|4\.[01]\)' out
 
+# The PSFs as a picture: a row of 266 pixels each, of 1 to 100; none is an error, and no file.
+pipe_is 0 'pel-info --psf sheet.png <known.pel'
+ok [ "$(pel-read sheet.png | pel-info | grep -c '	image	696x266x1x3')" -eq 1 ]
+cat known.pel known.pel | pel-info --psf sheet.png >out
+ok [ "$(pel-read sheet.png | pel-info | grep -c '	image	696x532x1x3')" -eq 1 ]
+is 1 bash -c 'pel-info --psf none.png <flat.pel'
+ok [ ! -e none.png ]
+is 2 bash -c 'pel-info --psf sheet.odd <known.pel'
+
 # Volumes, kernels that are too large, and options out of range.
 is 1 bash -c 'scene 20x20x4x1 | pel-blind --size 5'
 is 1 bash -c 'scene 20x20x1x1 | pel-blind --size 21'
