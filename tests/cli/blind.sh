@@ -22,6 +22,13 @@ blurred=$(psnr <shaken.pel)
 restored=$(pel-tv <known.pel | psnr)
 ok awk -v a="$blurred" -v b="$restored" 'BEGIN { exit !(b > a + 3) }'
 
+# A sharp photograph: no blur, and that is sure.  Under a little blur it is no longer so.
+pel-read "$samples/mountain.jpg" | pel-crop 300x300+400+150 >sharp.pel
+pipe_is 0 'pel-blind --size 9 --min-confidence 0.8 <sharp.pel | pel-info --stats'
+ok [ "$(grep '	psf	' out | cut -f 6)" = 1 ]
+pipe_is 0 'pel-blur -k gauss:0.8 <sharp.pel | pel-blind --size 9 | pel-info --stats'
+ok awk -F '\t' '$2 == "psf" { found = 1; bad = $6 > 0.5 } END { exit !found || bad }' out
+
 # The same bytes each time, with threads that race.
 ok cmp <(pel-blind -t 1 --size 9 -n 2 <shaken.pel | tail -c 20000) <(pel-blind -t 3 --size 9 -n 2 <shaken.pel | tail -c 20000)
 

@@ -101,6 +101,8 @@ void blind_select(blind_scale *s, double keep);
 pel_status blind_kernel_step(blind_scale *s);
 /* By Richardson-Lucy steps: latent-rl.c. */
 pel_status blind_kernel_rl(blind_scale *s);
+/* False for a kernel that is as good as no blur. */
+bool blind_kernel_is_blur(const float *kernel, size_t side);
 /* Sets what is below `part` of the maximum to 0, removes 8-connected parts of less than `mass` of the
  * sum, normalises, and moves the centre of mass to the centre, by whole samples.  Where nothing is left
  * the kernel is no blur: the only one that claims nothing. */

@@ -113,6 +113,10 @@ static pel_status refine(search *b, blind_scale *s)
     s->mu = TV_WEIGHT;
     for (int i = 0; i < REFINEMENTS && status == PEL_OK; i++)
         status = step(b, s, blind_latent_tv, blind_kernel_step, true);
+    if (status == PEL_OK && !blind_kernel_is_blur(s->kernel, s->side)) {
+        memset(s->kernel, 0, s->side * s->side * sizeof *s->kernel);
+        s->kernel[s->side * s->side / 2] = 1;
+    }
     memcpy(b->kernel, s->kernel, s->side * s->side * sizeof *b->kernel);
     return status;
 }

@@ -9,6 +9,12 @@
 
 #include "blind-internal.h"
 
+/* A kernel with more than half of its mass in one sample and so small a radius (RMS, in samples) is none.
+ * Of 34 sharp photographs 19 come to one, of 32 blurred ones and of those under a Gaussian of
+ * sigma 0.6 none: there the greatest sample has at most 0.44. */
+#define SHARP_PEAK 0.5
+#define SHARP_RADIUS 1.2
+
 static bool normalise(float *kernel, size_t count)
 {
     double sum = 0;
@@ -106,6 +112,21 @@ pel_status blind_kernel_clean(const pel_context *ctx, float *kernel, size_t side
     pel_free(list);
     pel_free(scratch);
     return status;
+}
+
+bool blind_kernel_is_blur(const float *kernel, size_t side)
+{
+    double most = 0, x = 0, y = 0, square = 0;
+    for (size_t i = 0; i < side * side; i++) {
+        most = fmax(most, (double)kernel[i]);
+        x += (double)kernel[i] * (double)(i % side);
+        y += (double)kernel[i] * (double)(i / side);
+    }
+    for (size_t i = 0; i < side * side; i++) {
+        double dx = (double)(i % side) - x, dy = (double)(i / side) - y;
+        square += (double)kernel[i] * (dx * dx + dy * dy);
+    }
+    return most < SHARP_PEAK || sqrt(square) > SHARP_RADIUS;
 }
 
 pel_status blind_kernel_enlarge(const pel_context *ctx, const float *from, size_t from_side,
