@@ -3,8 +3,9 @@
 # Sanitizers: memory that cannot be had is an error to report, not a crash.
 AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
   ASAN_OPTIONS=$${ASAN_OPTIONS:+$$ASAN_OPTIONS:}allocator_may_return_null=1; \
-  export top_srcdir top_builddir ASAN_OPTIONS;
-EXTRA_DIST += tests/unit/check.h tests/lib.sh $(shell_tests)
+  LSAN_OPTIONS=$${LSAN_OPTIONS:+$$LSAN_OPTIONS:}suppressions='$(abs_top_srcdir)/tests/lsan.supp':print_suppressions=0; \
+  export top_srcdir top_builddir ASAN_OPTIONS LSAN_OPTIONS;
+EXTRA_DIST += tests/unit/check.h tests/lib.sh tests/lsan.supp $(shell_tests)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = bash
 TESTS += $(unit_tests) $(shell_tests)
