@@ -37,7 +37,7 @@ static const pel_option options[] = {
     {"model", 0, PEL_OPT_CHOICE, AT(model), 0, 0, "free", NULL,
      "free|stars|beads|gauss|disc|motion|moffat",
      "any PSF; the common one of point sources; or one of few numbers, by the spectrum"},
-    {"method", 0, PEL_OPT_CHOICE, AT(method), 0, 0, "l0", NULL,
+    {"method", 0, PEL_OPT_CHOICE, AT(method), 0, 0, "pmp", NULL,
      "l0|pmp|dark|edge|sparse|rl", "free: what tells a sharp picture from a blurred one (see the manual)"},
     {"iterations", 'n', PEL_OPT_INTEGER_AUTO, AT(iterations), 1, 1000, "auto", "N", NULL,
      "free: iterations a scale; auto: 6"},
@@ -256,7 +256,7 @@ static pel_status start(pel_run *run)
     const char *idle = NULL;
     if (s->model != FREE)
         idle = s->iterations > 0 ? "--iterations" : s->window > 0 ? "--window" : s->track ? "--track"
-               : s->method != PEL_BLIND_L0 ? "--method" : NULL;
+               : s->method != PEL_BLIND_PMP ? "--method" : NULL;
     if (s->fit != NO_FIT && s->model != STARS)
         idle = "--fit";
     if (s->size > 0 && s->model != FREE && !sources)
