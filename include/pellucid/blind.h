@@ -30,7 +30,7 @@ typedef struct {
 
 typedef struct {
     size_t side;       /* of the kernel */
-    double confidence; /* 0 to 1: see confidence.c */
+    double confidence; /* 0 to 1: see judge.c */
     double residual;   /* RMS of data - kernel * latent picture, in sample units: noise, and what the
                           kernel leaves unexplained */
 } pel_blind_report;

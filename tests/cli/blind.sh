@@ -53,6 +53,13 @@ ok grep -q 'stars found: .* saturated or bad, .* used$' err
 ok grep -q '	psf	.*confidence=0\.9' out
 pipe_is 0 'pel-blind --model stars --fit moffat <cluster.pel | pel-rl -n 3 -q | pel-info'
 ok grep -q '	psf	.*model=moffat%20fwhm%20[12]\..*%20beta%20' out
+pipe_is 0 'pel-blind --model stars --fit gauss <cluster.pel | pel-info'
+ok grep -q '	psf	.*model=gauss%20fwhm%20[12]\.' out
+# A lower level of saturation leaves fewer of the same stars; the example goes from stars to a restored frame.
+counts() { pel-blind --model stars -v --saturation "$1" <cluster.pel 2>&1 >/dev/null | sed -n 's/.* \([0-9]*\) saturated or bad.* \([0-9]*\) used$/\1 \2/p'; }
+ok awk -v a="$(counts auto)" -v b="$(counts 20000)" 'BEGIN { split(a, x); split(b, y); exit !(x[1] > 0 && y[1] > x[1] && y[2] > 0) }'
+is 0 bash "$top_srcdir/examples/astronomy.sh" "$samples/cluster.fits" restored.fits
+ok [ "$(pel-read restored.fits | pel-info | grep -c '	image	160x160x1x1	')" -eq 1 ]
 pipe_is 0 'pel-blind --model stars <flat.pel 2>err | pel-info'
 ok grep -q 'confidence of only 0.000: there is no usable star' err
 ok grep -q '	psf	1x1x1x1	' out

@@ -106,7 +106,7 @@ static pel_status work_at(search *b, blind_scale *s, double enlarge)
 }
 
 /* At the finest scale.  Kernels of neighbouring tiles are to agree on where the picture is: their centres of
- * mass come to the middle by less than a sample here.  *s stays open: where *s stays open for what is asked of it afterwards. */
+ * mass come to the middle by parts of a sample here.  *s stays open for what is asked of it afterwards. */
 static pel_status refine(search *b, blind_scale *s)
 {
     pel_status status = PEL_OK;

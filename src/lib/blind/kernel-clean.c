@@ -10,8 +10,9 @@
 #include "blind-internal.h"
 
 /* A kernel with more than half of its mass in one sample and so small a radius (RMS, in samples) is none.
- * Of 34 sharp photographs 19 come to one, of 32 blurred ones and of those under a Gaussian of
- * sigma 0.6 none: there the greatest sample has at most 0.44. */
+ * Of 34 sharp photographs (set14 and 20 of BSDS500, noise 0.4 %, kernels of 13 x 13) 20 come
+ * to one; of these under a Gaussian of sigma 0.6, and of 32 with kernels of 13 to 27 samples, none: their
+ * greatest sample has at most 0.43 and 0.14. */
 #define SHARP_PEAK 0.5
 #define SHARP_RADIUS 1.2
 

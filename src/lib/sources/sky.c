@@ -9,7 +9,6 @@
 #include "sources-internal.h"
 
 #define TILE 64
-#define MAD_TO_SIGMA 1.4826
 #define CLIP 3.0
 
 pel_status sources_level_of(const pel_context *ctx, float *values, size_t count, sources_level *level)
@@ -26,7 +25,7 @@ pel_status sources_level_of(const pel_context *ctx, float *values, size_t count,
             deviation[i] = fabsf(values[i] - (float)level->level);
         if (status == PEL_OK)
             status = pel_stats_quantile(ctx, deviation, count, 0.5, &deviant);
-        level->noise = MAD_TO_SIGMA * deviant;
+        level->noise = SOURCES_MAD_TO_SIGMA * deviant;
         size_t kept = 0;
         for (size_t i = 0; i < count; i++)
             if (fabs((double)values[i] - level->level) <= CLIP * level->noise)

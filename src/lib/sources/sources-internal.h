@@ -7,7 +7,9 @@
 
 /* ---- sky.c */
 
-/* The median of the values and 1.4826 times their median deviation from it (of Gaussian noise: its
+#define SOURCES_MAD_TO_SIGMA 1.4826
+
+/* The median of the values and SOURCES_MAD_TO_SIGMA times their median deviation from it (of Gaussian noise: its
  * standard deviation), after three rounds without what is more than 3 of these away. */
 typedef struct {
     double level, noise;
@@ -54,8 +56,7 @@ void source_box_move(const source_box *box, const float *from, const double offs
 
 /* ---- stack.c */
 
-/* The PSF of sources[0..count), of which *used are used in the end; those unlike the others get
- * `out`. */
+/* The common PSF of sources[0..count); those unlike the others get `out`.  Changes their order. */
 pel_status sources_stack(const pel_context *ctx, const float *detail, const float *mask, pel_size size,
                          double noise, const source_box *box, source *sources, size_t count,
                          float *psf, double *agreement);

@@ -3,8 +3,9 @@
 #include "config.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include <pellucid/stats.h>
 
 #include "sources-internal.h"
 
@@ -23,12 +24,6 @@ typedef struct {
     source_box box;
     pel_sources_report *report;
 } field;
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Is a sample of the core, half a FWHM around, masked? */
 static bool is_saturated(const field *f, const source *s)
@@ -75,19 +70,20 @@ static bool is_blended(const field *f, const source *s)
 /* The median FWHM by axis of what is bright and not saturated; the number of these. */
 static pel_status find_widths(field *f, size_t *count)
 {
-    double *values = pel_alloc((f->count + 1) * sizeof *values);
+    float *values = pel_alloc_floats(f->count + 1);
     if (values == NULL)
         return pel_error_set(f->ctx->error, PEL_ENOMEM, "out of memory");
-    for (int a = 0; a < 3; a++) {
+    pel_status status = PEL_OK;
+    for (int a = 0; a < 3 && status == PEL_OK; a++) {
         *count = 0;
         for (size_t n = 0; n < f->count && f->all[n].strength >= SOURCES_LEAST; n++)
             if (!is_saturated(f, &f->all[n]))
-                values[(*count)++] = f->all[n].fwhm[a];
-        qsort(values, *count, sizeof *values, compare);
-        f->report->fwhm[a] = *count > 0 ? values[*count / 2] : 0;
+                values[(*count)++] = (float)f->all[n].fwhm[a];
+        if (*count > 0)
+            status = pel_stats_quantile(f->ctx, values, *count, 0.5, &f->report->fwhm[a]);
     }
     pel_free(values);
-    return PEL_OK;
+    return status;
 }
 
 /* The good ones to the front; their number. */

@@ -7,11 +7,12 @@
 #include "config.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <gsl/gsl_errno.h>
 #include <gsl/gsl_linalg.h>
+
+#include <pellucid/stats.h>
 
 #include "sources-internal.h"
 
@@ -211,18 +212,6 @@ static void improve(stack *s)
 
 /* ---- Which sources are unlike the others */
 
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, size_t n)
-{
-    qsort(v, n, sizeof *v, compare);
-    return n == 0 ? 0 : (v[n / 2] + v[(n - 1) / 2]) / 2;
-}
-
 /* RMS of a source's rest in the core over that of the PSF, less what noise explains. */
 static double deviation(const stack *s, size_t n)
 {
@@ -239,22 +228,25 @@ static double deviation(const stack *s, size_t n)
 
 static pel_status drop_unlike(stack *s)
 {
-    double *all = pel_alloc((2 * s->count + 1) * sizeof *all), *sorted = all + s->count;
+    float *all = pel_alloc_floats(2 * s->count), *good = all + s->count;
     if (all == NULL)
         return pel_error_set(s->ctx->error, PEL_ENOMEM, "out of memory");
     size_t used = 0;
+    double middle = 0, spread = 0;
     for (size_t n = 0; n < s->count; n++)
         if (!s->sources[n].out)
-            sorted[used++] = all[n] = deviation(s, n);
-    double middle = median(sorted, used);
+            good[used++] = all[n] = (float)deviation(s, n);
+    pel_status status = pel_stats_quantile(s->ctx, good, used, 0.5, &middle);
     for (size_t k = 0; k < used; k++)
-        sorted[k] = fabs(sorted[k] - middle);
-    double limit = fmax(UNLIKE, middle + 4 * 1.4826 * median(sorted, used));
-    for (size_t n = 0; n < s->count && used > 2; n++)
+        good[k] = fabsf(good[k] - (float)middle);
+    if (status == PEL_OK)
+        status = pel_stats_quantile(s->ctx, good, used, 0.5, &spread);
+    double limit = fmax(UNLIKE, middle + 4 * SOURCES_MAD_TO_SIGMA * spread);
+    for (size_t n = 0; n < s->count && used > 2 && status == PEL_OK; n++)
         if (!s->sources[n].out)
-            s->sources[n].out = all[n] > limit;
+            s->sources[n].out = (double)all[n] > limit;
     pel_free(all);
-    return PEL_OK;
+    return status;
 }
 
 /* ---- The end */
