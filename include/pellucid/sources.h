@@ -25,7 +25,8 @@ typedef struct {
  * samples of weight 0 count as saturated or bad) and makes their common PSF: each source is the PSF,
  * moved by a part of a sample, times its flux; positions, fluxes and the PSF are improved in turn, with
  * samples that differ from the rest clipped, as for the effective PSF of J. Anderson & I. King (PASP
- * 112, 2000, 1360).  `side`, odd, is the PSF's extent in x and y; 0: eight times the FWHM.
+ * 112, 2000, 1360).  `side`, odd, is the PSF's extent in x and y; 0: eight times the FWHM
+ * (less, down to three times, where half of the sources are nearer to the border).
  * psf->samples is NULL where no usable source was found.  PEL_EINVAL for a picture that is smaller than
  * 16 x 16 or has no good sample. */
 pel_status pel_psf_from_sources(const pel_context *ctx, const float *picture, const float *mask,

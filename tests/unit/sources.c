@@ -150,6 +150,32 @@ static void test_beads(void)
     pel_free(v);
 }
 
+/* A stack cropped to one bead, whose maximum lies beside its centre (spherical aberration): the box
+ * takes what room there is. */
+static void test_one_bead(void)
+{
+    const pel_size size = {40, 40, 32, 1};
+    pel_rng *rng = NULL;
+    CHECK_OK(pel_rng_new(11, 0, &rng, context.error), *context.error);
+    float *v = pel_alloc_floats(pel_size_plane(size));
+    if (v == NULL)
+        abort();
+    for (size_t i = 0; i < pel_size_plane(size); i++) {
+        double x = (double)(i % 40) - 20, y = (double)(i / 40 % 40) - 20, z = (double)(i / 1600) - 16;
+        double skew = exp(-z * z / 18) + 0.6 * exp(-(z - 7) * (z - 7) / 18);
+        v[i] = (float)(300 + 2000 * skew * exp(-(x * x + y * y) / 12) + 2 * pel_rng_gauss(rng));
+    }
+    pel_psf psf;
+    pel_sources_report report;
+    CHECK_OK(pel_psf_from_sources(&context, v, NULL, size, 0, &psf, &report), *context.error);
+    CHECK(report.used == 1);
+    CHECK(report.agreement > 0.99);
+    CHECK(psf.samples != NULL && psf.size.d >= 25 && psf.size.d <= 31);
+    pel_psf_clear(&psf);
+    pel_free(v);
+    pel_rng_free(rng);
+}
+
 static void test_nothing(void)
 {
     static float v[W * H];
@@ -184,6 +210,7 @@ int main(void)
     test_field((shape){3.5, 3.5, 0, 2.5}, PEL_FIT_MOFFAT);
     test_field((shape){5.2, 4, 30, 3.5}, PEL_FIT_MOFFAT);
     test_beads();
+    test_one_bead();
     test_nothing();
     pel_pool_free(pool);
     return check_done();

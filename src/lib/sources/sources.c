@@ -11,6 +11,7 @@
 
 #define MOST_USED 400
 #define EXTENT 4.0      /* reach of the PSF, in units of the FWHM */
+#define LEAST_EXTENT 1.5
 #define NEIGHBOUR 0.03  /* of the source's strength: fainter ones are clipped by the stack */
 #define WIDTHS 1.6      /* a source that is so much wider or narrower than the median is none */
 #define MOST_SAMPLES 5e7 /* of all boxes */
@@ -141,6 +142,35 @@ static pel_status stack_good(field *f, const float *detail, double noise, pel_ps
     return status;
 }
 
+/* Less than half of the bright and not saturated sources are nearer to the border along axis a. */
+static pel_status median_room(const field *f, int a, size_t extent, double *room)
+{
+    float *values = pel_alloc_floats(f->count + 1);
+    if (values == NULL)
+        return pel_error_set(f->ctx->error, PEL_ENOMEM, "out of memory");
+    size_t count = 0;
+    for (size_t n = 0; n < f->count && f->all[n].strength >= SOURCES_LEAST; n++)
+        if (!is_saturated(f, &f->all[n])) {
+            size_t before = f->all[n].at[a], after = extent - 1 - before;
+            values[count++] = (float)(before < after ? before : after);
+        }
+    pel_status status = pel_stats_quantile(f->ctx, values, count, 0.5, room);
+    pel_free(values);
+    return status;
+}
+
+/* Four times the FWHM, but no more than half of the sources have room for (a stack of few planes, or
+ * one cropped to a single bead), and at least one and a half. */
+static pel_status choose_reach(const field *f, int a, size_t extent, ptrdiff_t *reach)
+{
+    const double *fwhm = f->report->fwhm, width = a < 2 ? fmax(fwhm[0], fwhm[1]) : fwhm[a];
+    double room = 0;
+    pel_status status = median_room(f, a, extent, &room);
+    double wanted = fmin(ceil(EXTENT * width), fmax(floor(room), ceil(LEAST_EXTENT * width)));
+    *reach = (ptrdiff_t)fmax(wanted, 3);
+    return status;
+}
+
 static pel_status estimate(field *f, const float *detail, double noise, size_t side, pel_psf *psf)
 {
     const size_t extent[3] = {f->size.w, f->size.h, f->size.d};
@@ -151,13 +181,13 @@ static pel_status estimate(field *f, const float *detail, double noise, size_t s
     if (status != PEL_OK)
         return status;
     ptrdiff_t reach[3] = {0, 0, 0};
-    const double *fwhm = f->report->fwhm, widest = fmax(fwhm[0], fwhm[1]);
-    for (int a = 0; a < 3 && usable > 0; a++)
-        if (extent[a] > 1)
-            reach[a] = side > 0 && a < 2 ? (ptrdiff_t)(side / 2)
-                                         : (ptrdiff_t)fmax(ceil(EXTENT * (a < 2 ? widest : fwhm[a])), 3);
+    for (int a = 0; a < 3 && usable > 0 && status == PEL_OK; a++)
+        if (a < 2 && side > 0)
+            reach[a] = (ptrdiff_t)(side / 2);
+        else if (extent[a] > 1)
+            status = choose_reach(f, a, extent[a], &reach[a]);
     f->box = source_box_make(reach, f->report->fwhm);
-    return stack_good(f, detail, noise, psf);
+    return status == PEL_OK ? stack_good(f, detail, noise, psf) : status;
 }
 
 pel_status pel_psf_from_sources(const pel_context *ctx, const float *picture, const float *mask,
