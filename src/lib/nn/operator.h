@@ -1,0 +1,63 @@
+/* operator.h - the table of operators: for each a shape rule, a plain evaluation, its cost.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * The evaluation is the reference: straight from ONNX's text (https://onnx.ai/onnx/operators/), in double,
+ * one loop after the other.  It folds constants, runs what has no fast path (small tensors as a rule), and is
+ * what the tests hold the fast paths to.
+ */
+#ifndef PEL_NN_OPERATOR_H
+#define PEL_NN_OPERATOR_H
+
+#include <pellucid/model.h>
+
+#define OPERATOR_INPUTS 64 /* most inputs or outputs of a node (Concat, Split) */
+
+/* A tensor of any type: integers up to 2^53 and truth values (0, 1) are doubles too.  Row-major, as in
+ * ONNX.  `values` is NULL where only the shape is known. */
+typedef struct {
+    pel_model_type type;
+    size_t rank;
+    int64_t dims[PEL_MODEL_RANK];
+    double *values;
+} nn_array;
+
+size_t nn_array_count(const nn_array *a);
+/* Room for its values, from its dims; false: out of memory. */
+bool nn_array_alloc(nn_array *a);
+void nn_array_free(nn_array *a); /* the values; a becomes one without */
+
+/* What a rule or an evaluation may ask about its node. */
+typedef struct {
+    const pel_node *node;
+    int64_t opset;
+    size_t input_count;  /* as the node has them, those left out at the end not counted */
+    size_t output_count;
+    const nn_array *inputs[OPERATOR_INPUTS]; /* NULL: left out */
+    nn_array *outputs[OPERATOR_INPUTS];      /* NULL: not wanted */
+    size_t limit;        /* most elements of an output: beyond it PEL_ELIMIT */
+    pel_error *error;
+} nn_call;
+
+typedef struct nn_operator {
+    const char *name;
+    size_t least_inputs, most_inputs, most_outputs;
+    /* Sets type, rank and dims of the outputs from those of the inputs.  Inputs that shapes depend on
+     * (the shape of Reshape, the pads of Pad) must have values, else PEL_EINVAL. */
+    pel_status (*infer)(const nn_call *call);
+    /* Fills in the outputs, whose shapes are set and whose values are there (not initialised). */
+    pel_status (*evaluate)(const nn_call *call);
+    /* Multiply-accumulates that the node costs; NULL: counted as 0. */
+    double (*macs)(const nn_call *call);
+} nn_operator;
+
+/* NULL where there is none of that name.  `domain` is "" (ONNX's own) or "org.pellucid". */
+const nn_operator *nn_operator_find(const char *domain, const char *name);
+
+/* Checks numbers of inputs and outputs, attributes and shapes, and sets the outputs' shapes.  Errors name the
+ * node: "node 12 (Conv, /body/conv1): ...". */
+pel_status nn_operator_infer(const nn_operator *op, const nn_call *call, size_t node_number);
+/* infer, then room for the outputs (to be freed by the caller, also after a failure), then evaluate. */
+pel_status nn_operator_evaluate(const nn_operator *op, const nn_call *call, size_t node_number);
+
+#endif
