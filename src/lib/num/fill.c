@@ -59,7 +59,7 @@ pel_status pel_fill_holes(const pel_context *ctx, const float *data, const float
     }
     if (bad == plane) {
         pel_free(known);
-        return pel_error_set(ctx->error, PEL_EINVAL, "not one good sample");
+        return pel_error_set(ctx->error, PEL_EINVAL, "not one good sample: all are masked, not finite, or saturated");
     }
     /* Holes wider than this get the mean: growing them round by round would take forever. */
     size_t left = bad;

@@ -23,7 +23,7 @@
 #define TRUST 0.01     /* the most precise that a source is taken to be, over the PSF's maximum: beyond it
                           the brightest would decide alone */
 #define UNLIKE 0.05    /* least deviation, over the PSF's RMS, that counts as unlike */
-#define MOST_MOVE 1.5  /* in samples, or half of the FWHM: the maximum of a skew PSF is not its centre */
+#define MOST_MOVE 1.5  /* in samples, or 0.4 FWHM: the maximum of a skew PSF is not its centre */
 
 typedef struct {
     const pel_context *ctx;
@@ -95,7 +95,7 @@ static void place(stack *s, size_t n)
         /* Small steps: the slope holds for parts of a sample. */
         double move = flux > 0 && a < (s->box->side[2] > 1 ? 3 : 2) ? -step[1 + a] / flux : 0;
         t->offset[a] += fmin(fmax(move, -0.5), 0.5);
-        if (fabs(t->offset[a]) > fmax(MOST_MOVE, s->box->fwhm[a] / 2))
+        if (fabs(t->offset[a]) > fmax(MOST_MOVE, 0.4 * s->box->fwhm[a]))
             t->out = true;
     }
     t->flux = flux;
