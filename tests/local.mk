@@ -61,6 +61,10 @@ check-peers: all
 shell_tests += tests/suite/all-programs.sh tests/suite/manual-examples.sh tests/suite/memory.sh \
   tests/cli/restore.sh
 EXTRA_DIST += tests/suite/programs.sh
+unit_tests += tests/unit/network
+tests_unit_network_SOURCES = tests/unit/network.c
+tests_unit_network_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_unit_network_LDADD = libpel-nn.la $(LDADD) $(NN_LIBS)
 unit_tests += tests/unit/rl
 tests_unit_rl_SOURCES = tests/unit/rl.c
 unit_tests += tests/unit/psf tests/unit/stats

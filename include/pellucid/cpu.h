@@ -13,12 +13,13 @@ PEL_BEGIN_DECLS
 typedef enum {
     PEL_CPU_PORTABLE, /* plain C: the reference that the others are tested against */
     PEL_CPU_AVX2,     /* AVX2 and FMA */
+    PEL_CPU_AVX512,   /* AVX-512F */
 } pel_cpu;
 
 /* For paths whose results differ in the last bits (not for CRCs, which are the same on any). */
 
 /* The level of this processor, or the one that PELLUCID_CPU in the environment names ("portable",
- * "avx2").  PEL_EINVAL for a name that is none or a level that this processor (or build) lacks. */
+ * "avx2", "avx512").  PEL_EINVAL for a name that is none or a level that this processor (or build) lacks. */
 pel_status pel_cpu_level(pel_cpu *level, pel_error *error);
 
 PEL_END_DECLS

@@ -15,8 +15,7 @@ libpellucid_io_la_LIBADD = libpellucid.la $(IO_LIBS) -lm
 libpellucid_io_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined -export-symbols-regex '^pel_'
 
 libpellucid_nn_la_SOURCES =
-libpellucid_nn_la_CFLAGS = $(AM_CFLAGS) $(NN_CFLAGS)
-libpellucid_nn_la_LIBADD = libpellucid.la $(NN_LIBS) -lm
+libpellucid_nn_la_LIBADD = libpel-nn.la libpellucid.la $(NN_LIBS) -lm
 libpellucid_nn_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -no-undefined -export-symbols-regex '^pel_'
 
 include src/lib/base/local.mk

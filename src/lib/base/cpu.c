@@ -7,13 +7,14 @@
 
 #include <pellucid/cpu.h>
 
-static const char *const names[] = {[PEL_CPU_PORTABLE] = "portable", [PEL_CPU_AVX2] = "avx2"};
+static const char *const names[] = {[PEL_CPU_PORTABLE] = "portable", [PEL_CPU_AVX2] = "avx2",
+                                     [PEL_CPU_AVX512] = "avx512"};
 
 static pel_cpu processor(void)
 {
 #ifdef PEL_X86
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return PEL_CPU_AVX2;
+        return __builtin_cpu_supports("avx512f") ? PEL_CPU_AVX512 : PEL_CPU_AVX2;
 #endif
     return PEL_CPU_PORTABLE;
 }
@@ -34,5 +35,5 @@ pel_status pel_cpu_level(pel_cpu *level, pel_error *error)
                                                   "PELLUCID_CPU=%s: this processor or build has "
                                                   "only %s", name, names[most]);
         }
-    return pel_error_set(error, PEL_EINVAL, "PELLUCID_CPU=%s: portable or avx2 is possible", name);
+    return pel_error_set(error, PEL_EINVAL, "PELLUCID_CPU=%s: portable, avx2 or avx512 is possible", name);
 }

@@ -1,2 +1,54 @@
-pelinclude_HEADERS += include/pellucid/model.h
-libpellucid_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/operator.h
+pelinclude_HEADERS += include/pellucid/model.h include/pellucid/network.h
+
+# The engine is a convenience library: the shared one exports pel_* only, and tests see the rest.
+noinst_LTLIBRARIES += libpel-nn.la
+libpel_nn_la_SOURCES =
+libpel_nn_la_LIBADD =
+libpel_nn_la_CFLAGS = $(AM_CFLAGS) $(NN_CFLAGS)
+
+# Models: graphs, ONNX files.
+libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-check.c src/lib/nn/model-internal.h \
+  src/lib/nn/names.c src/lib/nn/names.h src/lib/nn/onnx-read.c src/lib/nn/onnx-write.c
+
+# Operators: shapes, and the plain reference.
+libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/operator-internal.h \
+  src/lib/nn/operators-conv.c src/lib/nn/operators-pointwise.c src/lib/nn/operators-shape.c \
+  src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
+  src/lib/nn/axis.c src/lib/nn/axis.h
+
+# The compiler, the steps it makes, and the loop that runs them.
+libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan.h \
+  src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
+  src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
+  src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
+
+# The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
+# reference within a bound, not to the others' last bits.
+KERNEL_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast
+noinst_LTLIBRARIES += libpel-kernels.la
+libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels.c \
+  src/lib/nn/kernels.h
+libpel_kernels_la_CFLAGS = $(KERNEL_CFLAGS)
+libpel_nn_la_LIBADD += libpel-kernels.la
+if X86
+noinst_LTLIBRARIES += libpel-kernels-avx2.la libpel-kernels-avx512.la
+libpel_kernels_avx2_la_SOURCES = src/lib/nn/kernels-avx2.c
+libpel_kernels_avx2_la_CFLAGS = $(KERNEL_CFLAGS) -mavx2 -mfma
+libpel_kernels_avx512_la_SOURCES = src/lib/nn/kernels-avx512.c
+libpel_kernels_avx512_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mprefer-vector-width=512
+libpel_nn_la_LIBADD += libpel-kernels-avx2.la libpel-kernels-avx512.la
+endif
+
+# What protoc-c makes of onnx.proto.
+EXTRA_DIST += src/lib/nn/onnx.proto
+noinst_LTLIBRARIES += libpel-onnx.la
+nodist_libpel_onnx_la_SOURCES = src/lib/nn/onnx.pb-c.c src/lib/nn/onnx.pb-c.h
+libpel_onnx_la_SOURCES =
+libpel_onnx_la_CFLAGS = -std=gnu11 $(SAN_CFLAGS) $(NN_CFLAGS)
+libpel_nn_la_LIBADD += libpel-onnx.la
+AM_CPPFLAGS += -I$(top_builddir)/src/lib/nn
+BUILT_SOURCES += src/lib/nn/onnx.pb-c.h
+CLEANFILES += src/lib/nn/onnx.pb-c.c src/lib/nn/onnx.pb-c.h
+src/lib/nn/onnx.pb-c.c: src/lib/nn/onnx.pb-c.h
+src/lib/nn/onnx.pb-c.h: $(srcdir)/src/lib/nn/onnx.proto
+	$(AM_V_GEN)$(MKDIR_P) src/lib/nn && $(PROTOC_C) -I$(srcdir)/src/lib/nn --c_out=src/lib/nn $(srcdir)/src/lib/nn/onnx.proto

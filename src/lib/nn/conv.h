@@ -1,0 +1,44 @@
+/* conv.h - convolutions as steps: what the algorithms share.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PEL_NN_CONV_H
+#define PEL_NN_CONV_H
+
+#include "plan.h"
+
+#define MOST_TAPS 512 /* beyond it the reference does the work */
+
+/* Outputs at (oy + k*step, ox + m*step) see inputs at (k*stride + dy, m*stride + dx) of each tap.  A convolution has one
+ * phase with a step of 1; a transposed one has as many phases as its strides make, each a convolution. */
+typedef struct {
+    size_t oy, ox, taps;
+    ptrdiff_t *dy, *dx;
+    float *weights;   /* packed for the algorithm */
+} conv_phase;
+
+typedef struct {
+    size_t groups, cin, cout; /* channels of a group */
+    size_t stride_y, stride_x, step_y, step_x;
+    size_t phases;
+    conv_phase *phase;
+    size_t joined;            /* taps of a row whose inputs are neighbours in memory, taken as one */
+    size_t columns, panels;   /* of a group; a panel's columns */
+    float *weights;           /* of ONNX, before packing: [group][cout][tap][cin], by phase */
+    float *bias, *slopes;     /* [group][panels * columns], or slopes NULL */
+    bool has_residual, residual_last; /* the second input */
+    size_t dilation;          /* Winograd */
+    size_t tiles;             /* that a worker takes at a time, at most */
+} conv;
+
+/* Sets the algorithm for 3 x 3 without stride: false where it does not fit. */
+bool conv_suits_winograd(const conv *c);
+pel_status conv_pack_winograd(builder *b, step *s);
+extern const step_kind conv_winograd;
+
+void conv_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+                ptrdiff_t *to);
+void conv_free(step *s);
+size_t conv_packed(const conv *c, size_t lanes);
+/* The epilogue for the columns from `column` on (of all, padded), at an output row and pixel of the residual. */
+kernel_epilogue conv_epilogue(const conv *c, size_t column);
+
+#endif

@@ -1,0 +1,426 @@
+/* kernels-body.h - the inner loops, for vectors of LANES floats and tiles of ROWS pixels; the including file
+ * names the result KERNELS.  See kernels.h.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+
+typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+typedef float loose __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+
+typedef int mask __attribute__((vector_size(LANES * sizeof(int))));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *p) { return *(const loose *)p; }
+INLINE void store(float *p, vec v) { *(loose *)p = v; }
+INLINE vec zero(void) { return (vec){0}; }
+/* max(v, 0) and min(v, 0), by masks; a NaN goes to the latter. */
+INLINE vec positive(vec v) { return (vec)((mask)v & (v > zero())); }
+INLINE vec negative(vec v) { return (vec)((mask)v & ~(v > zero())); }
+
+INLINE void store_part(float *p, vec v, size_t count)
+{
+    if (count >= LANES)
+        store(p, v);
+    else {
+        float part[LANES];
+        store(part, v);
+        memcpy(p, part, count * sizeof *p);
+    }
+}
+
+INLINE vec load_part(const float *p, size_t count)
+{
+    if (count >= LANES)
+        return load(p);
+    float part[LANES] = {0};
+    memcpy(part, p, count * sizeof *p);
+    return load(part);
+}
+
+/* Bias and slopes are padded to whole panels; residuals are not. */
+INLINE vec finish(vec sum, const kernel_epilogue *e, size_t column, const float *residual, size_t count)
+{
+    vec r = residual != NULL ? load_part(residual + column, count) : zero();
+    if (e->bias != NULL)
+        sum += load(e->bias + column);
+    if (residual != NULL && !e->residual_last)
+        sum += r;
+    if (e->slopes != NULL)
+        sum = positive(sum) + load(e->slopes + column) * negative(sum);
+    if (residual != NULL && e->residual_last)
+        sum += r;
+    return sum;
+}
+
+/* ---- The tile of a product: m pixels, `vectors` vectors of columns, all sums in registers */
+
+INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vectors, size_t columns)
+{
+    vec sum[ROWS][2];
+    for (size_t r = 0; r < m; r++)
+        for (size_t v = 0; v < vectors; v++)
+            sum[r][v] = zero();
+    const float *b = t->weights;
+    const size_t stride = t->a_stride, length = t->length;
+    for (size_t s = 0; s < t->segments; s++) {
+        const float *a = t->segment[s] + first * stride;
+        for (size_t k = 0; k < length; k++) {
+            vec w[2];
+            for (size_t v = 0; v < vectors; v++)
+                w[v] = load(b + v * LANES);
+            for (size_t r = 0; r < m; r++)
+                for (size_t v = 0; v < vectors; v++)
+                    sum[r][v] += w[v] * a[r * stride + k];
+            b += vectors * LANES;
+        }
+    }
+    const kernel_epilogue *e = &t->epilogue;
+    for (size_t r = 0; r < m; r++) {
+        float *out = t->out + (first + r) * t->out_stride;
+        const float *residual =
+            e->residual != NULL ? e->residual + (first + r) * e->residual_stride : NULL;
+        for (size_t v = 0; v < vectors; v++) {
+            size_t left = columns - v * LANES;
+            store_part(out + v * LANES, finish(sum[r][v], e, v * LANES, residual, left), left);
+        }
+    }
+}
+
+static void tile_rest(const kernel_tile *t, size_t first, size_t m, size_t columns)
+{
+    for (size_t r = 0; r < m; r++)
+        if (columns > LANES)
+            tile_body(t, first + r, 1, 2, columns);
+        else
+            tile_body(t, first + r, 1, 1, columns);
+}
+
+static void multiply(const kernel_tile *t, size_t count, size_t columns)
+{
+    size_t at = 0;
+    if (columns > LANES)
+        for (; at + ROWS <= count; at += ROWS)
+            tile_body(t, at, ROWS, 2, columns);
+    else
+        for (; at + ROWS <= count; at += ROWS)
+            tile_body(t, at, ROWS, 1, columns);
+    if (columns > LANES && at + ROWS / 2 <= count) {
+        tile_body(t, at, ROWS / 2, 2, columns);
+        at += ROWS / 2;
+    }
+    tile_rest(t, at, count - at, columns);
+}
+
+/* ---- Few columns */
+
+INLINE float total(vec v)
+{
+    float part[LANES], sum = 0;
+    store(part, v);
+    for (size_t i = 0; i < LANES; i++)
+        sum += part[i];
+    return sum;
+}
+
+INLINE void dot_body(const kernel_tile *t, size_t first, size_t m, size_t columns)
+{
+    vec sum[4][4];
+    float rest[4][4] = {{0}};
+    const size_t length = t->length, whole = length - length % LANES, all = t->segments * length;
+    for (size_t r = 0; r < m; r++)
+        for (size_t n = 0; n < columns; n++)
+            sum[r][n] = zero();
+    for (size_t s = 0; s < t->segments; s++) {
+        const float *a = t->segment[s] + first * t->a_stride, *w = t->weights + s * length;
+        for (size_t k = 0; k < whole; k += LANES)
+            for (size_t n = 0; n < columns; n++) {
+                vec b = load(w + n * all + k);
+                for (size_t r = 0; r < m; r++)
+                    sum[r][n] += b * load(a + r * t->a_stride + k);
+            }
+        for (size_t k = whole; k < length; k++)
+            for (size_t n = 0; n < columns; n++)
+                for (size_t r = 0; r < m; r++)
+                    rest[r][n] += w[n * all + k] * a[r * t->a_stride + k];
+    }
+    const kernel_epilogue *e = &t->epilogue;
+    for (size_t r = 0; r < m; r++)
+        for (size_t n = 0; n < columns; n++) {
+            float y = total(sum[r][n]) + rest[r][n] + (e->bias != NULL ? e->bias[n] : 0);
+            float add = e->residual != NULL ? e->residual[(first + r) * e->residual_stride + n] : 0;
+            y += e->residual_last ? 0 : add;
+            if (e->slopes != NULL && !(y > 0))
+                y *= e->slopes[n];
+            t->out[(first + r) * t->out_stride + n] = y + (e->residual_last ? add : 0);
+        }
+}
+
+static void dot(const kernel_tile *t, size_t count, size_t columns)
+{
+    size_t at = 0;
+    for (; at + 4 <= count; at += 4)
+        if (columns == 1)
+            dot_body(t, at, 4, 1);
+        else if (columns == 3)
+            dot_body(t, at, 4, 3);
+        else
+            dot_body(t, at, 4, columns);
+    for (; at < count; at++)
+        dot_body(t, at, 1, columns);
+}
+
+/* ---- Depthwise */
+
+INLINE void depthwise_body(const kernel_tile *t, size_t first, size_t m, size_t c)
+{
+    vec sum[4];
+    size_t left = t->length - c;
+    for (size_t r = 0; r < m; r++)
+        sum[r] = zero();
+    for (size_t s = 0; s < t->segments; s++) {
+        const float *a = t->segment[s] + first * t->a_stride + c;
+        vec w = load_part(t->weights + s * t->length + c, left);
+        for (size_t r = 0; r < m; r++)
+            sum[r] += w * load(a + r * t->a_stride);
+    }
+    const kernel_epilogue *e = &t->epilogue;
+    for (size_t r = 0; r < m; r++) {
+        const float *residual =
+            e->residual != NULL ? e->residual + (first + r) * e->residual_stride : NULL;
+        store_part(t->out + (first + r) * t->out_stride + c, finish(sum[r], e, c, residual, left), left);
+    }
+}
+
+static void depthwise(const kernel_tile *t, size_t count)
+{
+    for (size_t c = 0; c < t->length; c += LANES) {
+        size_t at = 0;
+        for (; at + 4 <= count; at += 4)
+            depthwise_body(t, at, 4, c);
+        for (; at < count; at++)
+            depthwise_body(t, at, 1, c);
+    }
+}
+
+/* ---- Winograd F(4x4, 3x3): A. Lavin & S. Gray, Fast algorithms for convolutional neural networks, CVPR
+ * 2016, section 4.3 (their matrices B and A; G is where the weights are packed) */
+
+/* B' d of six vectors. */
+INLINE void in_1d(const vec d[6], vec t[6])
+{
+    vec a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
+    t[0] = 4 * d[0] - 5 * d[2] + d[4];
+    t[1] = a + b;
+    t[2] = a - b;
+    t[3] = c + e;
+    t[4] = c - e;
+    t[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+static void winograd_in(const float *const rows[6], size_t step, size_t channels, float *v, size_t plane)
+{
+    for (size_t c = 0; c < channels; c += LANES) {
+        vec columns[6][6]; /* after the transform along y: [x][row of B'd] */
+        for (size_t x = 0; x < 6; x++) {
+            vec d[6];
+            for (size_t y = 0; y < 6; y++)
+                d[y] = load(rows[y] + x * step + c);
+            in_1d(d, columns[x]);
+        }
+        for (size_t y = 0; y < 6; y++) {
+            vec d[6], t[6];
+            for (size_t x = 0; x < 6; x++)
+                d[x] = columns[x][y];
+            in_1d(d, t);
+            for (size_t x = 0; x < 6; x++)
+                store(v + (6 * y + x) * plane + c, t[x]);
+        }
+    }
+}
+
+/* A' m of six vectors. */
+INLINE void out_1d(const vec m[6], vec t[4])
+{
+    vec p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
+    t[0] = m[0] + p + r;
+    t[1] = q + 2 * s;
+    t[2] = p + 4 * r;
+    t[3] = q + 8 * s + m[5];
+}
+
+/* One vector of channels, `left` of its lanes in use; with ny, nx and left constant the loops unroll. */
+INLINE void winograd_out_body(const float *m, size_t plane, float *const rows[4], size_t step,
+                              const float *const residual_rows[4], size_t residual_step, size_t ny,
+                              size_t nx, size_t c, size_t left, const kernel_epilogue *epilogue)
+{
+    vec half[6][4]; /* after the transform along x */
+    for (size_t y = 0; y < 6; y++) {
+        vec d[6];
+        for (size_t x = 0; x < 6; x++)
+            d[x] = load(m + (6 * y + x) * plane + c);
+        out_1d(d, half[y]);
+    }
+    for (size_t x = 0; x < nx; x++) {
+        vec d[6], t[4];
+        for (size_t y = 0; y < 6; y++)
+            d[y] = half[y][x];
+        out_1d(d, t);
+        for (size_t y = 0; y < ny; y++) {
+            const float *residual = residual_rows != NULL ? residual_rows[y] + x * residual_step : NULL;
+            store_part(rows[y] + x * step + c, finish(t[y], epilogue, c, residual, left), left);
+        }
+    }
+}
+
+static void winograd_out(const float *m, size_t plane, float *const rows[4], size_t step,
+                         const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
+                         size_t columns, const kernel_epilogue *epilogue)
+{
+    for (size_t c = 0; c < columns; c += LANES)
+        if (ny == 4 && nx == 4 && columns - c >= LANES && residual_rows == NULL)
+            winograd_out_body(m, plane, rows, step, NULL, 0, 4, 4, c, LANES, epilogue);
+        else
+            winograd_out_body(m, plane, rows, step, residual_rows, residual_step, ny, nx, c, columns - c,
+                              epilogue);
+}
+
+/* ---- Pointwise */
+
+/* exp(x) within 2e-7: 2^n times a polynomial in the rest, |rest| <= ln(2)/2, n by adding 1.5 * 2^23.  The
+ * coefficients are those of the Taylor series up to 1/720, whose rest is below 1.2e-7 there. */
+INLINE float exponential(float x)
+{
+    const float log2e = 1.44269504f, high = 0.693359375f, low = -2.12194440e-4f, shift = 12582912.0f;
+    x = x > 88.3762626f ? 88.3762626f : x;
+    x = x < -87.3365448f ? -87.3365448f : x;
+    float n = x * log2e + shift;
+    union {
+        float f;
+        unsigned u;
+    } bits = {n};
+    n -= shift;
+    float r = x - n * high - n * low;
+    float p = 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1;
+    p = p * r + 1;
+    bits.u = (bits.u << 23) + 0x3f800000u;
+    return p * bits.f;
+}
+
+INLINE float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
+
+/* By exp; near 0, where that loses figures, the series. */
+INLINE float tangent(float x)
+{
+    float y = 1 - 2 / (exponential(2 * x) + 1), s = x * x;
+    return s < 0.04f ? x * (1 - s * (1.0f / 3 - s * (2.0f / 15 - s * (17.0f / 315)))) : y;
+}
+
+/* M. Abramowitz & I. Stegun, Handbook of mathematical functions, 7.1.26: within 1.5e-7. */
+INLINE float error_function(float x)
+{
+    float a = x < 0 ? -x : x, t = 1 / (1 + 0.3275911f * a);
+    float p = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t +
+               0.254829592f) * t;
+    float y = 1 - p * exponential(-a * a);
+    return x < 0 ? -y : y;
+}
+
+#define EACH(expression)                                                                           \
+    do {                                                                                           \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            float x = xs[i * x_step], y = two ? ys[i * y_step] : 0;                                \
+            (void)y;                                                                               \
+            out[i] = (expression);                                                                 \
+        }                                                                                          \
+    } while (0)
+
+INLINE void pointwise_body(nn_point f, size_t count, const float *restrict xs, size_t x_step,
+                           const float *restrict ys, size_t y_step, int two, float p, float q,
+                           float *restrict out)
+{
+    switch (f) {
+    case POINT_RELU: EACH(x > 0 ? x : 0); break;
+    case POINT_LEAKY: EACH(x > 0 ? x : p * x); break;
+    case POINT_SIGMOID: EACH(sigmoid(x)); break;
+    case POINT_HARD_SIGMOID: EACH(p * x + q < 0 ? 0 : p * x + q > 1 ? 1 : p * x + q); break;
+    case POINT_TANH: EACH(tangent(x)); break;
+    case POINT_EXP: EACH(exponential(x)); break;
+    case POINT_LOG: EACH(logf(x)); break;
+    case POINT_SQRT: EACH(sqrtf(x)); break;
+    case POINT_RECIPROCAL: EACH(1 / x); break;
+    case POINT_ABS: EACH(x < 0 ? -x : x); break;
+    case POINT_NEG: EACH(-x); break;
+    case POINT_ERF: EACH(error_function(x)); break;
+    case POINT_GELU: EACH(0.5f * x * (1 + error_function(x * 0.707106781f))); break;
+    case POINT_SOFTPLUS: EACH((x > 0 ? x : 0) + log1pf(expf(x > 0 ? -x : x))); break;
+    case POINT_ELU: EACH(x > 0 ? x : p * (exponential(x) - 1)); break;
+    case POINT_CLIP: EACH(x < p ? p : x > q ? q : x); break;
+    case POINT_ADD: EACH(x + y); break;
+    case POINT_SUB: EACH(x - y); break;
+    case POINT_MUL: EACH(x * y); break;
+    case POINT_DIV: EACH(x / y); break;
+    case POINT_POW: EACH(powf(x, y)); break;
+    case POINT_MAX: EACH(x > y ? x : y); break;
+    case POINT_MIN: EACH(x < y ? x : y); break;
+    case POINT_PRELU: EACH(x > 0 ? x : y * x); break;
+    }
+}
+
+/* With constant steps the loops become vectors. */
+static void pointwise(nn_point f, size_t count, const float *x, size_t x_step, const float *y,
+                      size_t y_step, float p, float q, float *out)
+{
+    if (f < POINT_ADD)
+        pointwise_body(f, count, x, 1, x, 0, 0, p, q, out);
+    else if (x_step == 1 && y_step == 1)
+        pointwise_body(f, count, x, 1, y, 1, 1, p, q, out);
+    else if (x_step == 1)
+        pointwise_body(f, count, x, 1, y, 0, 1, p, q, out);
+    else if (y_step == 1)
+        pointwise_body(f, count, x, 0, y, 1, 1, p, q, out);
+    else
+        pointwise_body(f, count, x, 0, y, 0, 1, p, q, out);
+}
+
+/* ---- Sums */
+
+static float sum(const float *v, size_t count)
+{
+    vec s = zero();
+    float rest = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        s += load(v + i);
+    for (; i < count; i++)
+        rest += v[i];
+    return total(s) + rest;
+}
+
+static float squares(const float *v, size_t count, float centre)
+{
+    vec s = zero();
+    float rest = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        vec d = load(v + i) - centre;
+        s += d * d;
+    }
+    for (; i < count; i++)
+        rest += (v[i] - centre) * (v[i] - centre);
+    return total(s) + rest;
+}
+
+const nn_kernels KERNELS = {
+    .lanes = LANES, .rows = ROWS, .multiply = multiply, .dot = dot, .depthwise = depthwise,
+    .pointwise = pointwise, .sum = sum, .squares = squares, .winograd_in = winograd_in,
+    .winograd_out = winograd_out,
+};

@@ -1,0 +1,94 @@
+/* kernels.h - the inner loops of the engine, once for each kind of processor.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Pictures are stored channels last: the channels of a pixel are neighbours in memory, pixels of a row follow
+ * each other at `ld` floats (ld > channels where a picture is a part of another's channels).  So one tile of a
+ * matrix product serves every convolution: pixels of an output row are its rows, output channels its
+ * columns, and what a pixel sees is a list of contiguous runs in memory ("segments": one a tap, or one a
+ * row of taps), with the same stride from pixel to pixel.  No copy of the input (im2col) is made.
+ *
+ * kernels-body.h is compiled once for each level of processor, with its vector length.
+ */
+#ifndef PEL_NN_KERNELS_H
+#define PEL_NN_KERNELS_H
+
+#include <stddef.h>
+
+#include <pellucid/base.h>
+
+#define KERNEL_SLACK 16 /* floats that may be read, not written, behind any row */
+
+/* Pointwise functions: of x alone (with parameters p and q), then of x and y. */
+typedef enum {
+    POINT_RELU, POINT_LEAKY, /* p: the slope below 0 */
+    POINT_SIGMOID, POINT_HARD_SIGMOID, /* p x + q, cut to 0..1 */
+    POINT_TANH, POINT_EXP, POINT_LOG, POINT_SQRT, POINT_RECIPROCAL, POINT_ABS, POINT_NEG, POINT_ERF,
+    POINT_GELU, POINT_SOFTPLUS, POINT_ELU, /* p */
+    POINT_CLIP,                        /* p to q */
+    POINT_ADD, POINT_SUB, POINT_MUL, POINT_DIV, POINT_POW, POINT_MAX, POINT_MIN,
+    POINT_PRELU, /* y: the slope */
+} nn_point;
+
+/* What is done to sums before they are stored:
+ *     y = f(sum + bias + r) or f(sum + bias) + r,  f(x) = x for x > 0, slope * x below. */
+typedef struct {
+    const float *bias;     /* by column; NULL: 0 */
+    const float *slopes;   /* by column; NULL: f is the identity */
+    const float *residual; /* as the output; NULL: none */
+    size_t residual_stride;
+    int residual_last;
+} kernel_epilogue;
+
+typedef struct {
+    size_t segments, length;     /* sums of segments * length products */
+    const float *const *segment; /* of the first pixel */
+    size_t a_stride;             /* floats from pixel to pixel, in all segments */
+    const float *weights;        /* one panel: segments * length rows of as many floats as columns fit */
+    float *out;
+    size_t out_stride;
+    kernel_epilogue epilogue;
+} kernel_tile;
+
+typedef struct {
+    size_t lanes;  /* floats of a vector; a panel is 2 * lanes columns, or lanes at the end */
+    size_t rows;   /* most pixels of a tile */
+
+    /* `count` pixels (any number), `columns` (1 .. 2 * lanes) of the panel.  A panel with no more
+     * than `lanes` columns is packed with `lanes` a row. */
+    void (*multiply)(const kernel_tile *tile, size_t count, size_t columns);
+
+    /* Few output channels (up to 4): vectors run along the input channels.  Weights are
+     * [column][segment][length]. */
+    void (*dot)(const kernel_tile *tile, size_t count, size_t columns);
+
+    /* Each channel by itself: weights [tap][channels], segment[tap] the pixel that the tap of the first
+     * output pixel sees; length is the number of channels. */
+    void (*depthwise)(const kernel_tile *tile, size_t count);
+
+    /* out[i] = f(x[i * x_step], y[i * y_step]), steps of 0 or 1; functions of x alone leave y alone. */
+    void (*pointwise)(nn_point f, size_t count, const float *x, size_t x_step, const float *y,
+                      size_t y_step, float p, float q, float *out);
+
+    /* The sum of v, and of (v - centre)^2. */
+    float (*sum)(const float *v, size_t count);
+    float (*squares)(const float *v, size_t count, float centre);
+
+    /* Winograd F(4x4, 3x3).  A tile's 6 x 6 pixels of one vector of channels after another, `step` floats
+     * from pixel to pixel of a row: 36 planes of `plane` floats at v. */
+    void (*winograd_in)(const float *const rows[6], size_t step, size_t channels, float *v, size_t plane);
+    /* 36 planes at m, `columns` channels, to ny x nx (up to 4 x 4) pixels; residual_rows: as rows, or
+     * NULL. */
+    void (*winograd_out)(const float *m, size_t plane, float *const rows[4], size_t step,
+                         const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
+                         size_t columns, const kernel_epilogue *epilogue);
+} nn_kernels;
+
+extern const nn_kernels nn_kernels_portable;
+extern const nn_kernels nn_kernels_avx2;
+extern const nn_kernels nn_kernels_avx512;
+
+/* Those of this processor's level (PELLUCID_CPU). */
+pel_status nn_kernels_choose(const nn_kernels **kernels, pel_error *error);
+
+#endif

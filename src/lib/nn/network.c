@@ -1,0 +1,159 @@
+/* network.c - compiled networks: memory, and the loop over passes and bands.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include <pellucid/pool.h>
+
+#include "plan.h"
+
+static pel_status get_memory(const pel_context *ctx, pel_network *n)
+{
+    plan *p = &n->plan;
+    n->arena = pel_calloc_floats(p->arena + KERNEL_SLACK);
+    n->zeros = pel_calloc_floats(p->zero + KERNEL_SLACK);
+    n->arrays = pel_alloc((p->g.value_count + 1) * sizeof *n->arrays);
+    if (n->arrays != NULL)
+        memset(n->arrays, 0, (p->g.value_count + 1) * sizeof *n->arrays);
+    n->scratch = pel_alloc(p->threads * sizeof *n->scratch);
+    if (n->scratch != NULL)
+        memset(n->scratch, 0, p->threads * sizeof *n->scratch);
+    bool good = n->arena != NULL && n->zeros != NULL && n->scratch != NULL && n->arrays != NULL;
+    for (size_t i = 0; i < p->threads && good; i++) {
+        n->scratch[i] = pel_calloc_floats(p->scratch + KERNEL_SLACK);
+        good = n->scratch[i] != NULL;
+    }
+    for (size_t i = 0; i < p->buffer_count && good; i++)
+        p->buffers[i].base = n->arena + p->buffers[i].offset + p->buffers[i].left * p->buffers[i].c;
+    return good ? PEL_OK
+                : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for the network: it needs %.0f MB",
+                                (double)pel_network_memory(n) / 1e6);
+}
+
+static pel_status set_outputs(const pel_context *ctx, pel_network *n)
+{
+    const graph *g = &n->plan.g;
+    n->outputs = pel_alloc((g->output_count + 1) * sizeof *n->outputs);
+    if (n->outputs == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    for (size_t k = 0; k < g->output_count; k++) {
+        const int64_t *d = g->values[g->outputs[k]].array.dims;
+        n->outputs[k] = pel_size_make((size_t)d[3], (size_t)d[2], 1, (size_t)d[1]);
+    }
+    n->input_count = g->input_count;
+    n->output_count = g->output_count;
+    return PEL_OK;
+}
+
+pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                               pel_network **network)
+{
+    *network = NULL;
+    pel_network *n = pel_alloc(sizeof *n);
+    if (n == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    memset(n, 0, sizeof *n);
+    pel_status status = plan_make(ctx, model, inputs, &n->plan);
+    if (status == PEL_OK)
+        status = set_outputs(ctx, n);
+    if (status == PEL_OK)
+        status = get_memory(ctx, n);
+    if (status == PEL_OK)
+        *network = n;
+    else
+        pel_network_free(n);
+    return status;
+}
+
+void pel_network_free(pel_network *n)
+{
+    if (n == NULL)
+        return;
+    for (size_t i = 0; n->scratch != NULL && i < n->plan.threads; i++)
+        pel_free(n->scratch[i]);
+    for (size_t i = 0; n->arrays != NULL && i < n->plan.g.value_count; i++)
+        nn_array_free(&n->arrays[i]);
+    pel_free(n->arrays);
+    pel_free(n->scratch);
+    pel_free(n->arena);
+    pel_free(n->zeros);
+    pel_free(n->outputs);
+    plan_free(&n->plan);
+    pel_free(n);
+}
+
+pel_size pel_network_output(const pel_network *network, size_t output) { return network->outputs[output]; }
+
+size_t pel_network_memory(const pel_network *n)
+{
+    return (n->plan.arena + n->plan.zero + n->plan.threads * n->plan.scratch) * sizeof(float);
+}
+
+double pel_network_macs(const pel_network *network) { return network->plan.macs; }
+bool pel_network_is_local(const pel_network *network) { return network->plan.local; }
+
+/* ---- Running */
+
+/* What convolutions read beside the rows: other passes may have used the memory. */
+static void clear_margins(plan *p, size_t pass)
+{
+    for (size_t i = 0; i < p->buffer_count; i++) {
+        buffer *b = &p->buffers[i];
+        if (b->first != pass || b->left + b->right == 0)
+            continue;
+        for (size_t y = 0; y < b->rows; y++) {
+            float *row = b->base + y * buffer_row(b);
+            memset(row - b->left * b->c, 0, b->left * b->c * sizeof *row);
+            memset(row + b->w * b->c, 0, b->right * b->c * sizeof *row);
+        }
+    }
+}
+
+static pel_status run_pass(const pel_context *ctx, pel_network *n, size_t pass)
+{
+    plan *p = &n->plan;
+    size_t parts = plan_parts(p, pass);
+    clear_margins(p, pass);
+    for (size_t i = 0; i < p->step_count; i++)
+        if (p->steps[i].pass == pass && p->steps[i].whole)
+            p->steps[i].kind->run(&p->steps[i], n, ctx, 0, p->steps[i].height);
+    if (*n->failed != PEL_OK)
+        return *n->failed;
+    for (size_t part = 0; part < parts; part++) {
+        plan_band(p, pass, part, parts);
+        for (size_t i = 0; i < p->step_count; i++) {
+            step *s = &p->steps[i];
+            if (s->pass != pass || s->whole || s->target <= s->done)
+                continue;
+            s->kind->run(s, n, ctx, s->done, s->target);
+            s->done = s->target;
+        }
+        double done = ((double)pass + (double)(part + 1) / (double)parts) / (double)p->pass_count;
+        if (!pel_context_tick(ctx, done))
+            return pel_error_set(ctx->error, PEL_ECLOSED, "stopped");
+    }
+    for (size_t i = 0; i < p->step_count; i++)
+        if (p->steps[i].pass == pass && p->steps[i].kind->end != NULL)
+            p->steps[i].kind->end(&p->steps[i], n);
+    return PEL_OK;
+}
+
+pel_status pel_network_run(const pel_context *ctx, pel_network *n, const float *const *inputs,
+                           float *const *outputs)
+{
+    if (pel_pool_threads(ctx->pool) > n->plan.threads)
+        return pel_error_set(ctx->error, PEL_EINVAL, "the network was compiled for %zu threads", n->plan.threads);
+    n->given = inputs;
+    n->wanted = outputs;
+    n->status = PEL_OK;
+    n->failed = &n->status;
+    for (size_t i = 0; i < n->plan.step_count; i++)
+        n->plan.steps[i].done = 0;
+    for (size_t pass = 0; pass < n->plan.pass_count; pass++) {
+        pel_status status = run_pass(ctx, n, pass);
+        if (status != PEL_OK)
+            return status;
+    }
+    return PEL_OK;
+}

@@ -1,0 +1,217 @@
+/* operator.c - the table of operators, and what its families share.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "operator-internal.h"
+
+/* ---- Arrays */
+
+size_t nn_array_count(const nn_array *a)
+{
+    size_t count = 1;
+    for (size_t k = 0; k < a->rank; k++)
+        count *= (size_t)a->dims[k];
+    return count;
+}
+
+bool nn_array_alloc(nn_array *a)
+{
+    a->values = pel_alloc((nn_array_count(a) + 1) * sizeof *a->values);
+    return a->values != NULL;
+}
+
+void nn_array_free(nn_array *a)
+{
+    pel_free(a->values);
+    a->values = NULL;
+}
+
+int64_t checked_multiply(int64_t a, int64_t b)
+{
+    int64_t product;
+    if (a < 0 || b < 0 || __builtin_mul_overflow(a, b, &product) || product > INT64_C(1) << 62)
+        return -1;
+    return product;
+}
+
+axis_split split_at(const nn_array *a, size_t axis)
+{
+    axis_split s = {1, axis < a->rank ? (size_t)a->dims[axis] : 1, 1};
+    for (size_t k = 0; k < a->rank; k++)
+        if (k != axis)
+            *(k < axis ? &s.before : &s.after) *= (size_t)a->dims[k];
+    return s;
+}
+
+/* ---- Arguments */
+
+const nn_array *call_input(const nn_call *call, size_t k)
+{
+    return k < call->input_count ? call->inputs[k] : NULL;
+}
+
+pel_status call_constant(const nn_call *call, size_t k, const nn_array **a)
+{
+    *a = call_input(call, k);
+    if (*a == NULL)
+        return FAIL(call, "input %zu is missing", k);
+    if ((*a)->values == NULL)
+        return FAIL(call, "input %zu must be constant: shapes depend on it", k);
+    return PEL_OK;
+}
+
+/* A double that holds a whole number of an int64. */
+static bool is_whole(double v) { return v == floor(v) && fabs(v) < 9e18; }
+
+pel_status call_integers(const nn_call *call, const char *attribute, size_t k, size_t most, int64_t *v,
+                         size_t *count)
+{
+    const pel_attribute *a = attribute != NULL ? pel_node_attribute(call->node, attribute) : NULL;
+    *count = 0;
+    if (a != NULL) {
+        if (a->kind != PEL_ATTRIBUTE_INTS || a->count > most)
+            return FAIL(call, "attribute %s is not a list of up to %zu whole numbers", attribute, most);
+        memcpy(v, a->integers, a->count * sizeof *v);
+        *count = a->count;
+        return PEL_OK;
+    }
+    const nn_array *in = k == NONE_INPUT ? NULL : call_input(call, k);
+    if (in == NULL)
+        return PEL_OK;
+    pel_status status = call_constant(call, k, &in);
+    if (status != PEL_OK)
+        return status;
+    if (in->rank > 1 || nn_array_count(in) > most)
+        return FAIL(call, "input %zu is not a list of up to %zu numbers", k, most);
+    *count = nn_array_count(in);
+    for (size_t i = 0; i < *count; i++) {
+        if (!is_whole(in->values[i]))
+            return FAIL(call, "input %zu has a number that is not whole", k);
+        v[i] = (int64_t)in->values[i];
+    }
+    return PEL_OK;
+}
+
+pel_status call_axis(const nn_call *call, int64_t axis, size_t rank, size_t *to)
+{
+    if (axis < -(int64_t)rank || axis >= (int64_t)rank)
+        return FAIL(call, "axis %lld of a tensor of %zu dimensions", (long long)axis, rank);
+    *to = (size_t)(axis < 0 ? axis + (int64_t)rank : axis);
+    return PEL_OK;
+}
+
+pel_status call_set_shape(const nn_call *call, size_t output, pel_model_type type, size_t rank,
+                          const int64_t *dims)
+{
+    int64_t count = 1;
+    if (rank > PEL_MODEL_RANK)
+        return pel_error_set(call->error, PEL_ELIMIT, "more than %d dimensions", PEL_MODEL_RANK);
+    for (size_t k = 0; k < rank; k++) {
+        if (dims[k] < 0)
+            return FAIL(call, "the result would have a negative size");
+        count = checked_multiply(count, dims[k]);
+        if (count < 0 || (uint64_t)count > call->limit)
+            return pel_error_set(call->error, PEL_ELIMIT, "the result would be too large");
+    }
+    nn_array *a = output < call->output_count ? call->outputs[output] : NULL;
+    if (a == NULL)
+        return PEL_OK;
+    *a = (nn_array){.type = type, .rank = rank};
+    memcpy(a->dims, dims, rank * sizeof *dims);
+    return PEL_OK;
+}
+
+pel_status infer_same(const nn_call *call)
+{
+    const nn_array *a = call->inputs[0];
+    return call_set_shape(call, 0, a->type, a->rank, a->dims);
+}
+
+/* ---- Broadcasting */
+
+bool broadcast_shape(const nn_array *a, const nn_array *b, size_t *rank, int64_t dims[PEL_MODEL_RANK])
+{
+    *rank = a->rank > b->rank ? a->rank : b->rank;
+    for (size_t k = 0; k < *rank; k++) {
+        int64_t m = k + a->rank >= *rank ? a->dims[k + a->rank - *rank] : 1;
+        int64_t n = k + b->rank >= *rank ? b->dims[k + b->rank - *rank] : 1;
+        if (m != n && m != 1 && n != 1)
+            return false;
+        dims[k] = m == 1 ? n : m;
+    }
+    return true;
+}
+
+size_t broadcast_index(const nn_array *operand, const nn_array *result, size_t index)
+{
+    size_t at = 0, stride = 1;
+    for (size_t k = result->rank; k-- > 0;) {
+        size_t here = index % (size_t)result->dims[k];
+        index /= (size_t)result->dims[k];
+        if (k + operand->rank < result->rank)
+            break;
+        size_t size = (size_t)operand->dims[k + operand->rank - result->rank];
+        at += size == 1 ? 0 : here * stride;
+        stride *= size;
+    }
+    return at;
+}
+
+/* ---- The table */
+
+const nn_operator *nn_operator_find(const char *domain, const char *name)
+{
+    static const nn_operator *const families[] = {nn_operators_conv,   nn_operators_pointwise,
+                                                  nn_operators_shape,  nn_operators_matrix,
+                                                  nn_operators_reduce, nn_operators_resample};
+    if (domain[0] != '\0')
+        return NULL;
+    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
+        for (const nn_operator *op = families[f]; op->name != NULL; op++)
+            if (strcmp(op->name, name) == 0)
+                return op;
+    return NULL;
+}
+
+static pel_status check(const nn_operator *op, const nn_call *call)
+{
+    if (call->input_count < op->least_inputs || call->input_count > op->most_inputs)
+        return FAIL(call, "%zu inputs", call->input_count);
+    if (call->output_count < 1 || call->output_count > op->most_outputs)
+        return FAIL(call, "%zu outputs", call->output_count);
+    for (size_t k = 0; k < op->least_inputs; k++)
+        if (call->inputs[k] == NULL)
+            return FAIL(call, "input %zu is missing", k);
+    return PEL_OK;
+}
+
+static pel_status name_node(const nn_call *call, size_t number, pel_status status)
+{
+    const char *name = call->node->name;
+    if (status != PEL_OK)
+        pel_error_prefix(call->error, "node %zu (%s%s%.60s)", number, call->node->operator,
+                         name[0] != '\0' ? ", " : "", name);
+    return status;
+}
+
+pel_status nn_operator_infer(const nn_operator *op, const nn_call *call, size_t node_number)
+{
+    pel_status status = check(op, call);
+    if (status == PEL_OK)
+        status = op->infer(call);
+    return name_node(call, node_number, status);
+}
+
+pel_status nn_operator_evaluate(const nn_operator *op, const nn_call *call, size_t node_number)
+{
+    pel_status status = nn_operator_infer(op, call, node_number);
+    for (size_t k = 0; k < call->output_count && status == PEL_OK; k++)
+        if (call->outputs[k] != NULL && !nn_array_alloc(call->outputs[k]))
+            status = pel_error_set(call->error, PEL_ENOMEM, "out of memory");
+    if (status != PEL_OK)
+        return status;
+    return name_node(call, node_number, op->evaluate(call));
+}

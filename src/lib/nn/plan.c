@@ -1,0 +1,404 @@
+/* plan.c - from a graph to steps, passes and memory.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <pellucid/cpu.h>
+#include <pellucid/pool.h>
+
+#include "plan.h"
+
+#define BAND 4096 /* pixels of a band for each thread */
+
+/* ---- Values that are parts of others */
+
+static bool is_named(const graph_node *n, const char *name)
+{
+    return !n->gone && strcmp(n->op->name, name) == 0 && n->node->domain[0] == '\0';
+}
+
+static bool on_channels(const graph_node *n)
+{
+    int64_t axis = pel_node_int(n->node, "axis", 0);
+    return axis == 1 || axis == -3;
+}
+
+static void place_in(plan *p, size_t value, size_t parent, size_t channel)
+{
+    p->places[value].parent = parent;
+    p->places[value].channel = channel;
+}
+
+/* Split along the channels: its outputs are views. */
+static void view_split(builder *b, graph_node *n)
+{
+    size_t at = 0;
+    if (!build_is_picture(b, n->inputs[0]) || !on_channels(n))
+        return;
+    for (size_t k = 0; k < n->output_count; k++)
+        if (n->outputs[k] != NONE) {
+            place_in(b->p, n->outputs[k], n->inputs[0], at);
+            at += (size_t)b->p->g.values[n->outputs[k]].array.dims[1];
+        }
+    n->gone = true;
+}
+
+static void view_identity(builder *b, graph_node *n)
+{
+    if (build_is_picture(b, n->inputs[0]) && build_is_picture(b, n->outputs[0])) {
+        place_in(b->p, n->outputs[0], n->inputs[0], 0);
+        n->gone = true;
+    }
+}
+
+/* Inputs of the graph are loaded anew in each pass: they are not written into others. */
+static bool is_movable(const builder *b, size_t value)
+{
+    return build_is_picture(b, value) && b->p->places[value].parent == NONE &&
+           b->p->g.values[value].maker != NONE;
+}
+
+/* What a Concat along the channels joins is made in its place, if it is not in another's already. */
+static void view_concat(builder *b, graph_node *n)
+{
+    size_t at = 0;
+    bool all = build_is_picture(b, n->outputs[0]) && on_channels(n);
+    for (size_t k = 0; k < n->input_count; k++)
+        all = all && build_is_picture(b, n->inputs[k]);
+    for (size_t k = 0; k < n->input_count && all; k++) {
+        size_t value = n->inputs[k];
+        if (is_movable(b, value))
+            place_in(b->p, value, n->outputs[0], at);
+        at += (size_t)b->p->g.values[value].array.dims[1];
+    }
+}
+
+static void find_views(builder *b)
+{
+    graph *g = &b->p->g;
+    for (size_t i = 0; i < g->node_count; i++) {
+        graph_node *n = &g->nodes[i];
+        if (is_named(n, "Split"))
+            view_split(b, n);
+        else if (is_named(n, "Identity") || is_named(n, "Dropout"))
+            view_identity(b, n);
+        else if (is_named(n, "Concat"))
+            view_concat(b, n);
+    }
+}
+
+/* ---- Steps */
+
+static pel_status build_one(builder *b, size_t i)
+{
+    static const build_node makers[] = {build_conv, build_pointwise, build_normalise, build_move,
+                                        build_resample};
+    bool made = false;
+    pel_status status = PEL_OK;
+    for (size_t m = 0; m < sizeof makers / sizeof makers[0] && status == PEL_OK && !made; m++)
+        status = makers[m](b, i, &made);
+    return status == PEL_OK && !made ? build_evaluate(b, i) : status;
+}
+
+static pel_status build_all(builder *b)
+{
+    graph *g = &b->p->g;
+    pel_status status = PEL_OK;
+    for (size_t k = 0; k < g->input_count && status == PEL_OK; k++)
+        status = build_load(b, k);
+    for (size_t i = 0; i < g->node_count && status == PEL_OK; i++)
+        if (!g->nodes[i].gone)
+            status = build_one(b, i);
+    for (size_t k = 0; k < g->output_count && status == PEL_OK; k++)
+        status = build_store(b, k);
+    return status;
+}
+
+/* ---- Passes */
+
+/* Does node i make an array (not a picture) that node k uses? */
+static bool feeds(const graph *g, size_t i, size_t k)
+{
+    for (size_t o = 0; o < g->nodes[i].output_count; o++)
+        for (size_t m = 0; m < g->nodes[k].input_count; m++)
+            if (g->nodes[i].outputs[o] != NONE && g->nodes[i].outputs[o] == g->nodes[k].inputs[m])
+                return true;
+    return false;
+}
+
+/* Does step s write what a reader of `value` reads? */
+static bool writes_to(const plan *p, const step *s, size_t value)
+{
+    if (s->output == NONE)
+        return false;
+    picture a = plan_picture(p, s->output), v = plan_picture(p, value);
+    return a.buffer == v.buffer && a.channel < v.channel + v.c && v.channel < a.channel + a.c;
+}
+
+static void number_passes(plan *p)
+{
+    p->pass_count = 1;
+    p->local = true;
+    for (size_t i = 0; i < p->step_count; i++) {
+        step *s = &p->steps[i];
+        for (size_t k = 0; k < s->input_count; k++)
+            for (size_t m = 0; m < i; m++)
+                if (writes_to(p, &p->steps[m], s->inputs[k])) {
+                    size_t pass = p->steps[m].pass + (p->steps[m].gathers || s->whole);
+                    s->pass = pass > s->pass ? pass : s->pass;
+                }
+        for (size_t m = 0; m < i && s->whole; m++)
+            if (p->steps[m].whole && feeds(&p->g, p->steps[m].node, s->node) && p->steps[m].pass >= s->pass)
+                s->pass = p->steps[m].pass + 1;
+        p->local = p->local && !s->gathers && !s->whole;
+        p->pass_count = s->pass >= p->pass_count ? s->pass + 1 : p->pass_count;
+    }
+}
+
+/* Which passes use a buffer; kept whole where that is more than one, or a step takes it at once. */
+static void note_uses(plan *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        const step *s = &p->steps[i];
+        for (size_t k = 0; k <= s->input_count; k++) {
+            size_t value = k < s->input_count ? s->inputs[k] : s->output;
+            if (value == NONE)
+                continue;
+            buffer *b = &p->buffers[plan_picture(p, value).buffer - p->buffers];
+            if (b->first == NONE) {
+                b->first = b->last = s->pass;
+            } else {
+                b->first = s->pass < b->first ? s->pass : b->first;
+                b->last = s->pass > b->last ? s->pass : b->last;
+            }
+            if (s->whole || (k == s->input_count && s->gathers))
+                b->rows = b->h;
+        }
+    }
+    for (size_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].first != p->buffers[i].last)
+            p->buffers[i].rows = p->buffers[i].h;
+}
+
+/* ---- Bands */
+
+static void rows_needed(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+                        ptrdiff_t *to)
+{
+    *from = (ptrdiff_t)y0;
+    *to = (ptrdiff_t)y1;
+    if (s->kind->needs != NULL)
+        s->kind->needs(s, p, k, y0, y1, from, to);
+}
+
+static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+static buffer *buffer_at(plan *p, size_t value)
+{
+    return &p->buffers[plan_picture(p, value).buffer - p->buffers];
+}
+
+/* Do rows of the step's output go to other passes, or out? */
+static bool is_sink(const plan *p, const step *s)
+{
+    if (s->output == NONE || s->gathers)
+        return true;
+    return plan_picture(p, s->output).buffer->last > s->pass;
+}
+
+void plan_band(plan *p, size_t pass, size_t part, size_t parts)
+{
+    for (size_t i = 0; i < p->buffer_count; i++)
+        p->buffers[i].target = 0;
+    for (size_t i = p->step_count; i-- > 0;) {
+        step *s = &p->steps[i];
+        if (s->pass != pass || s->whole)
+            continue;
+        size_t target = s->output == NONE || s->gathers ? 0 : buffer_at(p, s->output)->target;
+        if (is_sink(p, s)) {
+            size_t share = (s->height * (part + 1) + parts - 1) / parts;
+            target = share > target ? share : target;
+        }
+        target = round_up(target, s->granule);
+        target = target < s->height ? target : s->height;
+        s->target = target > s->done ? target : s->done;
+        for (size_t k = 0; k < s->input_count && s->target > s->done; k++) {
+            ptrdiff_t from, to;
+            buffer *b = buffer_at(p, s->inputs[k]);
+            rows_needed(s, p, k, s->done, s->target, &from, &to);
+            size_t need = to < 0 ? 0 : (size_t)to < b->h ? (size_t)to : b->h;
+            b->target = need > b->target ? need : b->target;
+        }
+    }
+}
+
+/* The first row of a buffer that a step of this pass will still read; its height: none. */
+static size_t lowest_needed(const plan *p, const buffer *b, size_t pass)
+{
+    size_t low = b->h;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const step *s = &p->steps[i];
+        if (s->pass != pass || s->whole || s->done >= s->height)
+            continue;
+        for (size_t k = 0; k < s->input_count; k++)
+            if (plan_picture(p, s->inputs[k]).buffer == b) {
+                ptrdiff_t from, to;
+                size_t end = s->done + s->granule < s->height ? s->done + s->granule : s->height;
+                rows_needed(s, p, k, s->done, end, &from, &to);
+                size_t first = from < 0 ? 0 : (size_t)from;
+                low = first < low ? first : low;
+            }
+    }
+    return low;
+}
+
+/* Bands are high enough that a layer's work on one is worth sharing among threads. */
+size_t plan_parts(const plan *p, size_t pass)
+{
+    size_t tallest = 1, widest = 1;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const step *s = &p->steps[i];
+        if (s->pass != pass || s->whole)
+            continue;
+        tallest = s->height > tallest ? s->height : tallest;
+        for (size_t k = 0; k < s->input_count; k++) {
+            size_t w = plan_picture(p, s->inputs[k]).buffer->w;
+            widest = w > widest ? w : widest;
+        }
+    }
+    size_t band = round_up(BAND * p->threads / widest + 1, 8);
+    return (tallest + band - 1) / band;
+}
+
+/* Plays a pass through, and gives each ring of it the rows that it needs at its fullest. */
+static void size_rings(plan *p, size_t pass, size_t parts)
+{
+    for (size_t i = 0; i < p->step_count; i++)
+        p->steps[i].done = 0;
+    for (size_t part = 0; part < parts; part++) {
+        plan_band(p, pass, part, parts);
+        for (size_t i = 0; i < p->step_count; i++) {
+            step *s = &p->steps[i];
+            if (s->pass != pass || s->whole || s->target <= s->done)
+                continue;
+            if (s->output != NONE && !s->gathers) {
+                buffer *b = buffer_at(p, s->output);
+                size_t low = lowest_needed(p, b, pass), rows = s->target - (low < s->done ? low : s->done);
+                b->rows = rows > b->rows ? rows : b->rows;
+            }
+            s->done = s->target;
+        }
+    }
+    for (size_t i = 0; i < p->step_count; i++)
+        p->steps[i].done = 0;
+}
+
+/* ---- Memory */
+
+static size_t buffer_floats(const buffer *b) { return round_up(b->rows * buffer_row(b) + KERNEL_SLACK, 16); }
+
+static int larger_first(const void *a, const void *b)
+{
+    const buffer *x = *(const buffer *const *)a, *y = *(const buffer *const *)b;
+    size_t m = buffer_floats(x), n = buffer_floats(y);
+    return m != n ? (m < n ? 1 : -1) : (x > y) - (x < y);
+}
+
+/* The lowest offset at which nothing lies that is used in the same passes: the large ones first. */
+static pel_status place_buffers(const pel_context *ctx, plan *p)
+{
+    buffer **order = pel_alloc((p->buffer_count + 1) * sizeof *order);
+    if (order == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    size_t count = 0;
+    for (size_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].first != NONE)
+            order[count++] = &p->buffers[i];
+    qsort(order, count, sizeof *order, larger_first);
+    for (size_t i = 0; i < count; i++) {
+        buffer *b = order[i];
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (size_t k = 0; k < i; k++) {
+                const buffer *o = order[k];
+                if (o->first <= b->last && b->first <= o->last &&
+                    o->offset < b->offset + buffer_floats(b) &&
+                    b->offset < o->offset + buffer_floats(o)) {
+                    b->offset = o->offset + buffer_floats(o);
+                    moved = true;
+                }
+            }
+        }
+        size_t end = b->offset + buffer_floats(b);
+        p->arena = end > p->arena ? end : p->arena;
+        p->zero = buffer_row(b) > p->zero ? buffer_row(b) : p->zero;
+    }
+    pel_free(order);
+    return PEL_OK;
+}
+
+/* ---- All of it */
+
+static pel_status check_size(const pel_context *ctx, const plan *p)
+{
+    size_t bytes = (p->arena + p->zero + p->threads * p->scratch) * sizeof(float);
+    if (ctx->memory != 0 && bytes > ctx->memory)
+        return pel_error_set(ctx->error, PEL_ELIMIT, "the network needs %.0f MB for this size, the cap is %.0f MB",
+                             (double)bytes / 1e6, (double)ctx->memory / 1e6);
+    return PEL_OK;
+}
+
+static pel_status make_steps(const pel_context *ctx, plan *p)
+{
+    /* Steps may add values (moments). */
+    size_t count = p->g.value_count + p->g.node_count;
+    builder b = {ctx, p};
+    p->places = pel_alloc((count + 1) * sizeof *p->places);
+    p->buffers = pel_alloc((count + 1) * sizeof *p->buffers);
+    if (p->places == NULL || p->buffers == NULL)
+        return build_fail(&b);
+    for (size_t i = 0; i < count; i++)
+        p->places[i] = (place){NONE, 0, NONE};
+    find_views(&b);
+    return build_all(&b);
+}
+
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, plan *p)
+{
+    memset(p, 0, sizeof *p);
+    p->threads = pel_pool_threads(ctx->pool);
+    p->opset = model->opset;
+    pel_status status = nn_kernels_choose(&p->kernels, ctx->error);
+    if (status == PEL_OK)
+        status = graph_make(ctx, model, inputs, &p->g);
+    for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++)
+        p->macs += p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
+    if (status == PEL_OK)
+        status = make_steps(ctx, p);
+    if (status != PEL_OK)
+        return status;
+    number_passes(p);
+    note_uses(p);
+    for (size_t pass = 0; pass < p->pass_count; pass++)
+        size_rings(p, pass, plan_parts(p, pass));
+    for (size_t i = 0; i < p->step_count; i++)
+        p->scratch = p->steps[i].scratch > p->scratch ? p->steps[i].scratch : p->scratch;
+    status = place_buffers(ctx, p);
+    return status == PEL_OK ? check_size(ctx, p) : status;
+}
+
+void plan_free(plan *p)
+{
+    for (size_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].kind->free != NULL)
+            p->steps[i].kind->free(&p->steps[i]);
+        pel_free(p->steps[i].data);
+    }
+    pel_free(p->steps);
+    pel_free(p->buffers);
+    pel_free(p->places);
+    graph_free(&p->g);
+    memset(p, 0, sizeof *p);
+}
