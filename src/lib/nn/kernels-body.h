@@ -58,7 +58,8 @@ INLINE vec finish(vec sum, const kernel_epilogue *e, size_t column, const float 
 
 /* ---- The tile of a product: m pixels, `vectors` vectors of columns, all sums in registers */
 
-INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vectors, size_t columns)
+/* `plain`: whole vectors are stored, nothing is done to the sums. */
+INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vectors, size_t columns, int plain)
 {
     vec sum[ROWS][2];
     for (size_t r = 0; r < m; r++)
@@ -79,7 +80,10 @@ INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vecto
         }
     }
     const kernel_epilogue *e = &t->epilogue;
-    for (size_t r = 0; r < m; r++) {
+    for (size_t r = 0; r < m && plain; r++)
+        for (size_t v = 0; v < vectors; v++)
+            store(t->out + (first + r) * t->out_stride + v * LANES, sum[r][v]);
+    for (size_t r = 0; r < m && !plain; r++) {
         float *out = t->out + (first + r) * t->out_stride;
         const float *residual =
             e->residual != NULL ? e->residual + (first + r) * e->residual_stride : NULL;
@@ -90,29 +94,32 @@ INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vecto
     }
 }
 
-static void tile_rest(const kernel_tile *t, size_t first, size_t m, size_t columns)
+/* Whole tiles, then half of one, then pixel by pixel. */
+INLINE void multiply_body(const kernel_tile *t, size_t count, size_t vectors, size_t columns, int plain)
 {
-    for (size_t r = 0; r < m; r++)
-        if (columns > LANES)
-            tile_body(t, first + r, 1, 2, columns);
-        else
-            tile_body(t, first + r, 1, 1, columns);
+    size_t at = 0;
+    for (; at + ROWS <= count; at += ROWS)
+        tile_body(t, at, ROWS, vectors, columns, plain);
+    if (at + ROWS / 2 <= count) {
+        tile_body(t, at, ROWS / 2, vectors, columns, plain);
+        at += ROWS / 2;
+    }
+    for (; at < count; at++)
+        tile_body(t, at, 1, vectors, columns, plain);
 }
 
 static void multiply(const kernel_tile *t, size_t count, size_t columns)
 {
-    size_t at = 0;
-    if (columns > LANES)
-        for (; at + ROWS <= count; at += ROWS)
-            tile_body(t, at, ROWS, 2, columns);
+    const kernel_epilogue *e = &t->epilogue;
+    bool nothing = e->bias == NULL && e->slopes == NULL && e->residual == NULL;
+    if (nothing && columns == 2 * LANES)
+        multiply_body(t, count, 2, columns, 1);
+    else if (nothing && columns == LANES)
+        multiply_body(t, count, 1, columns, 1);
+    else if (columns > LANES)
+        multiply_body(t, count, 2, columns, 0);
     else
-        for (; at + ROWS <= count; at += ROWS)
-            tile_body(t, at, ROWS, 1, columns);
-    if (columns > LANES && at + ROWS / 2 <= count) {
-        tile_body(t, at, ROWS / 2, 2, columns);
-        at += ROWS / 2;
-    }
-    tile_rest(t, at, count - at, columns);
+        multiply_body(t, count, 1, columns, 0);
 }
 
 /* ---- Few columns */

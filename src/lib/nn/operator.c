@@ -63,8 +63,12 @@ pel_status call_constant(const nn_call *call, size_t k, const nn_array **a)
     return PEL_OK;
 }
 
-/* A double that holds a whole number of an int64. */
-static bool is_whole(double v) { return v == floor(v) && fabs(v) < 9e18; }
+/* Exporters write the ends of int64 for "as far as it goes": beyond 2^62 any number is as good as that. */
+static int64_t whole(double v)
+{
+    const double most = 4611686018427387904.0;
+    return v > most ? INT64_C(1) << 62 : v < -most ? -(INT64_C(1) << 62) : (int64_t)v;
+}
 
 pel_status call_integers(const nn_call *call, const char *attribute, size_t k, size_t most, int64_t *v,
                          size_t *count)
@@ -88,9 +92,9 @@ pel_status call_integers(const nn_call *call, const char *attribute, size_t k, s
         return FAIL(call, "input %zu is not a list of up to %zu numbers", k, most);
     *count = nn_array_count(in);
     for (size_t i = 0; i < *count; i++) {
-        if (!is_whole(in->values[i]))
+        if (!(in->values[i] == floor(in->values[i])))
             return FAIL(call, "input %zu has a number that is not whole", k);
-        v[i] = (int64_t)in->values[i];
+        v[i] = whole(in->values[i]);
     }
     return PEL_OK;
 }

@@ -268,7 +268,7 @@ size_t plan_parts(const plan *p, size_t pass)
             widest = w > widest ? w : widest;
         }
     }
-    size_t band = round_up(BAND * p->threads / widest + 1, 8);
+    size_t band = round_up((BAND * p->threads + widest - 1) / widest, 8);
     return (tallest + band - 1) / band;
 }
 
