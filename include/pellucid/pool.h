@@ -2,7 +2,8 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Workers sleep between jobs (they never spin: the programs of a pipe share the cores).
+ * Workers sleep between jobs, after they have looked out for another for some ten microseconds: steps of an
+ * algorithm follow each other closely, but the programs of a pipe share the cores.
  */
 #ifndef PELLUCID_POOL_H
 #define PELLUCID_POOL_H

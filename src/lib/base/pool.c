@@ -1,4 +1,4 @@
-/* pool.c - worker threads that sleep between jobs and take pieces of a loop in order.
+/* pool.c - worker threads that take pieces of a loop in order, and sleep when there is none for a moment.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -22,15 +22,29 @@ struct pel_pool {
     member *members;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
-    /* The loop at hand, under `lock` except for `next`. */
-    uint64_t generation;
+    /* The loop at hand, under `lock` except for what is atomic. */
+    atomic_uint_fast64_t generation;
+    bool open;          /* workers may still join */
     pel_job job;
     void *arg;
     size_t count;
     atomic_size_t next;
-    size_t busy;
+    atomic_size_t busy; /* workers that have joined: raised under `lock` */
+    size_t sleeping;
     bool quit;
 };
+
+/* Steps of an algorithm follow each other within microseconds, and to wake a thread takes longer: before it
+ * sleeps it looks out for the next job so many times, some ten microseconds.  No longer: the programs of a pipe share
+ * the cores. */
+#define LOOKS 400
+
+static void look_away(void)
+{
+#ifdef PEL_X86
+    __builtin_ia32_pause();
+#endif
+}
 
 /* Tells a nested call that this thread is a worker of that pool already. */
 static _Thread_local const pel_pool *inside;
@@ -52,25 +66,42 @@ static void take_pieces(pel_pool *pool, size_t worker)
     inside_worker = outer_worker;
 }
 
+/* Waits for a job that worker has not seen, and joins it if it still may; false: the end. */
+static bool join(pel_pool *pool, uint64_t *seen)
+{
+    for (int i = 0; i < LOOKS && atomic_load_explicit(&pool->generation, memory_order_relaxed) == *seen; i++)
+        look_away();
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (pool->generation == *seen && !pool->quit) {
+            pool->sleeping++;
+            pthread_cond_wait(&pool->work, &pool->lock);
+            pool->sleeping--;
+        }
+        *seen = pool->generation;
+        if (pool->quit || pool->open)
+            break;
+    }
+    bool joins = !pool->quit;
+    if (joins)
+        atomic_fetch_add(&pool->busy, 1);
+    pthread_mutex_unlock(&pool->lock);
+    return joins;
+}
+
 static void *work(void *arg)
 {
     const member *self = arg;
     pel_pool *pool = self->pool;
     uint64_t seen = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (;;) {
-        while (pool->generation == seen && !pool->quit)
-            pthread_cond_wait(&pool->work, &pool->lock);
-        if (pool->quit)
-            break;
-        seen = pool->generation;
-        pthread_mutex_unlock(&pool->lock);
+    while (join(pool, &seen)) {
         take_pieces(pool, self->worker);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->busy == 0)
+        if (atomic_fetch_sub(&pool->busy, 1) == 1) {
+            pthread_mutex_lock(&pool->lock);
             pthread_cond_signal(&pool->done);
+            pthread_mutex_unlock(&pool->lock);
+        }
     }
-    pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
@@ -155,14 +186,21 @@ void pel_pool_run(pel_pool *pool, size_t count, pel_job job, void *arg)
     pool->job = job;
     pool->arg = arg;
     pool->count = count;
+    pool->open = true;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    pool->busy = pool->started;
-    pool->generation++;
-    pthread_cond_broadcast(&pool->work);
+    atomic_fetch_add(&pool->generation, 1);
+    if (pool->sleeping > 0)
+        pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->lock);
     take_pieces(pool, 0);
+    /* Workers that come now would find nothing left: they are not waited for. */
     pthread_mutex_lock(&pool->lock);
-    while (pool->busy > 0)
+    pool->open = false;
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < LOOKS && atomic_load(&pool->busy) > 0; i++)
+        look_away();
+    pthread_mutex_lock(&pool->lock);
+    while (atomic_load(&pool->busy) > 0)
         pthread_cond_wait(&pool->done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
