@@ -1,8 +1,8 @@
-/* conv-winograd.c - 3 x 3 convolutions by Winograd's F(4x4, 3x3).
+/* conv-winograd.c - 3 x 3 and 5 x 5 convolutions by Winograd's F(4x4, 3x3) and F(2x2, 5x5).
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A. Lavin & S. Gray, Fast algorithms for convolutional neural networks, CVPR 2016: 36 products a channel for
- * 16 pixels, where the direct sum takes 144.  Of a dilated convolution each of the d x d grids of pixels is
+ * 16 pixels, where the direct sum takes 144 (5 x 5: 36 for 4 pixels, and 100).  Of a dilated convolution each of the d x d grids of pixels is
  * an ordinary one.  A worker takes some tiles, transforms all their channels, and then, panel after
  * panel of output channels, multiplies the 36 planes and transforms back: the transformed tiles stay in its
  * second-level cache, a panel's products in the first.
@@ -19,52 +19,56 @@
 #define LEAST_TILES 24   /* fewer would read the weights too often */
 #define LEAST_CHANNELS 8 /* of input and output: below it the transforms cost more than they save */
 
-bool conv_suits_winograd(const conv *c)
+bool conv_suits_winograd(conv *c)
 {
     const conv_phase *ph = &c->phase[0];
-    if (c->groups != 1 || c->phases != 1 || ph->taps != 9 || c->joined != 1 || c->stride_y != 1 ||
-        c->stride_x != 1 || c->cin < LEAST_CHANNELS || c->cout < LEAST_CHANNELS)
+    ptrdiff_t d = (ptrdiff_t)c->dilation, side = ph->taps == 9 ? 3 : 5;
+    if (c->groups != 1 || c->phases != 1 || (ph->taps != 9 && ph->taps != 25) || c->joined != 1 ||
+        c->stride_y != 1 || c->stride_x != 1 || c->cin < LEAST_CHANNELS || c->cout < LEAST_CHANNELS)
         return false;
-    ptrdiff_t d = (ptrdiff_t)c->dilation;
-    for (ptrdiff_t t = 0; t < 9; t++)
-        if (ph->dy[t] != ph->dy[0] + t / 3 * d || ph->dx[t] != ph->dx[0] + t % 3 * d)
+    for (ptrdiff_t t = 0; t < side * side; t++)
+        if (ph->dy[t] != ph->dy[0] + t / side * d || ph->dx[t] != ph->dx[0] + t % side * d)
             return false;
+    c->tile = (size_t)(7 - side);
     return true;
 }
 
 /* ---- Weights */
 
-/* G g of three numbers (Lavin & Gray, section 4.3). */
-static void transform_1d(const double g[3], double t[6])
+/* G g of 3 or 5 numbers: the polynomial with these coefficients at the points, times what makes A and B
+ * whole numbers (Lavin & Gray, section 4.3). */
+static void transform_1d(const double *g, size_t side, double t[6])
 {
-    t[0] = g[0] / 4;
-    t[1] = -(g[0] + g[1] + g[2]) / 6;
-    t[2] = -(g[0] - g[1] + g[2]) / 6;
-    t[3] = g[0] / 24 + g[1] / 12 + g[2] / 6;
-    t[4] = g[0] / 24 - g[1] / 12 + g[2] / 6;
-    t[5] = g[2];
+    static const double points[5] = {0, 1, -1, 2, -2}, factors[5] = {1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
+    for (size_t i = 0; i < 5; i++) {
+        double v = 0;
+        for (size_t k = side; k-- > 0;)
+            v = v * points[i] + g[k];
+        t[i] = v * factors[i];
+    }
+    t[5] = g[side - 1];
 }
 
-/* G g G' of 3 x 3 taps, `stride` floats apart. */
-static void transform_weights(const float *w, size_t stride, double u[36])
+/* G g G' of side x side taps, `stride` floats apart. */
+static void transform_weights(const float *w, size_t side, size_t stride, double u[36])
 {
-    double half[6][3];
-    for (size_t x = 0; x < 3; x++) {
-        double g[3], t[6];
-        for (size_t y = 0; y < 3; y++)
-            g[y] = (double)w[(3 * y + x) * stride];
-        transform_1d(g, t);
+    double half[6][5];
+    for (size_t x = 0; x < side; x++) {
+        double g[5], t[6];
+        for (size_t y = 0; y < side; y++)
+            g[y] = (double)w[(side * y + x) * stride];
+        transform_1d(g, side, t);
         for (size_t y = 0; y < 6; y++)
             half[y][x] = t[y];
     }
     for (size_t y = 0; y < 6; y++)
-        transform_1d(half[y], u + 6 * y);
+        transform_1d(half[y], side, u + 6 * y);
 }
 
 pel_status conv_pack_winograd(builder *b, step *s)
 {
     conv *c = s->data;
-    size_t lanes = b->p->kernels->lanes, row = conv_packed(c, lanes);
+    size_t lanes = b->p->kernels->lanes, row = conv_packed(c, lanes), side = 7 - c->tile;
     float *to = c->phase[0].weights = pel_calloc_floats(36 * row * c->cin + KERNEL_SLACK);
     if (to == NULL)
         return build_fail(b);
@@ -73,7 +77,7 @@ pel_status conv_pack_winograd(builder *b, step *s)
             size_t first = n / c->columns * c->columns;
             size_t wide = row - first < c->columns ? row - first : c->columns;
             double u[36];
-            transform_weights(c->weights + n * 9 * c->cin + k, c->cin, u);
+            transform_weights(c->weights + n * side * side * c->cin + k, side, c->cin, u);
             for (size_t xi = 0; xi < 36; xi++) /* [panel][36][cin][columns] */
                 to[36 * first * c->cin + (xi * c->cin + k) * wide + n - first] = (float)u[xi];
         }
@@ -83,7 +87,7 @@ pel_status conv_pack_winograd(builder *b, step *s)
     c->tiles = (c->tiles + rows - 1) / rows * rows;
     c->weights = NULL;
     s->kind = &conv_winograd;
-    s->granule = 4 * c->dilation;
+    s->granule = c->tile * c->dilation;
     s->scratch = 36 * ((c->tiles * deep + 16) + (c->tiles * c->columns + 16)) + KERNEL_SLACK;
     return PEL_OK;
 }
@@ -102,8 +106,8 @@ static void corner_of(const work *w, size_t tile, size_t *y, size_t *x)
 {
     const conv *c = w->s->data;
     size_t d = c->dilation, px = tile % (w->across * d), row = tile / (w->across * d);
-    *x = px / d * 4 * d + px % d;
-    *y = w->y0 + row / d * 4 * d + row % d;
+    *x = px / d * c->tile * d + px % d;
+    *y = w->y0 + row / d * c->tile * d + row % d;
 }
 
 static void transform_in(const work *w, size_t tile, float *v, size_t plane)
@@ -129,14 +133,14 @@ static void transform_out(const work *w, size_t tile, size_t first, size_t colum
     const float *residual[4] = {NULL};
     size_t y, x, d = c->dilation, ny = 0, nx = 0;
     corner_of(w, tile, &y, &x);
-    for (; ny < 4 && y + ny * d < w->y1; ny++) {
+    for (; ny < c->tile && y + ny * d < w->y1; ny++) {
         rows[ny] = picture_row(&w->out, y + ny * d) + x * w->out.ld + first;
         if (c->has_residual)
             residual[ny] = picture_row(&w->residual, y + ny * d) + x * w->residual.ld + first;
     }
-    while (nx < 4 && x + nx * d < w->out.buffer->w)
+    while (nx < c->tile && x + nx * d < w->out.buffer->w)
         nx++;
-    w->n->plan.kernels->winograd_out(m, plane, rows, d * w->out.ld, c->has_residual ? residual : NULL,
+    w->n->plan.kernels->winograd_out(m, plane, c->tile, rows, d * w->out.ld, c->has_residual ? residual : NULL,
                                      d * w->residual.ld, ny, nx, columns, &e);
 }
 
@@ -170,14 +174,14 @@ static void job(void *arg, size_t index, size_t worker)
 static void run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
 {
     const conv *c = s->data;
-    size_t d = c->dilation, rows = n->plan.kernels->rows, threads = n->plan.threads;
+    size_t side = c->tile * c->dilation, rows = n->plan.kernels->rows, threads = n->plan.threads;
     work w = {.s = s, .n = n, .y0 = y0, .y1 = y1};
     w.in = plan_picture(&n->plan, s->inputs[0]);
     w.out = plan_picture(&n->plan, s->output);
     if (c->has_residual)
         w.residual = plan_picture(&n->plan, s->inputs[1]);
-    w.across = (w.out.buffer->w + 4 * d - 1) / (4 * d);
-    w.count = (y1 - y0 + 4 * d - 1) / (4 * d) * d * d * w.across;
+    w.across = (w.out.buffer->w + side - 1) / side;
+    w.count = (y1 - y0 + side - 1) / side * c->dilation * c->dilation * w.across;
     /* As many equal chunks a worker, each a whole number of the products' tiles. */
     size_t chunks = (w.count + c->tiles - 1) / c->tiles;
     chunks = (chunks + threads - 1) / threads * threads;

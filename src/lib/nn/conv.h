@@ -25,12 +25,12 @@ typedef struct {
     float *weights;           /* of ONNX, before packing: [group][cout][tap][cin], by phase */
     float *bias, *slopes;     /* [group][panels * columns], or slopes NULL */
     bool has_residual, residual_last; /* the second input */
-    size_t dilation;          /* Winograd */
+    size_t dilation, tile;    /* Winograd: the pixels of a tile's side, 4 or 2 */
     size_t tiles;             /* that a worker takes at a time, at most */
 } conv;
 
-/* Sets the algorithm for 3 x 3 without stride: false where it does not fit. */
-bool conv_suits_winograd(const conv *c);
+/* Is it 3 x 3 or 5 x 5, without stride and groups, and with channels enough?  Sets c->tile. */
+bool conv_suits_winograd(conv *c);
 pel_status conv_pack_winograd(builder *b, step *s);
 extern const step_kind conv_winograd;
 

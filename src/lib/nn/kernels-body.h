@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "kernels.h"
@@ -116,6 +117,10 @@ static void multiply(const kernel_tile *t, size_t count, size_t columns)
         multiply_body(t, count, 2, columns, 1);
     else if (nothing && columns == LANES)
         multiply_body(t, count, 1, columns, 1);
+    else if (columns == 2 * LANES)
+        multiply_body(t, count, 2, 2 * LANES, 0);
+    else if (columns == LANES)
+        multiply_body(t, count, 1, LANES, 0);
     else if (columns > LANES)
         multiply_body(t, count, 2, columns, 0);
     else
@@ -182,10 +187,9 @@ static void dot(const kernel_tile *t, size_t count, size_t columns)
 
 /* ---- Depthwise */
 
-INLINE void depthwise_body(const kernel_tile *t, size_t first, size_t m, size_t c)
+INLINE void depthwise_body(const kernel_tile *t, size_t first, size_t m, size_t c, size_t left)
 {
     vec sum[4];
-    size_t left = t->length - c;
     for (size_t r = 0; r < m; r++)
         sum[r] = zero();
     for (size_t s = 0; s < t->segments; s++) {
@@ -205,16 +209,18 @@ INLINE void depthwise_body(const kernel_tile *t, size_t first, size_t m, size_t 
 static void depthwise(const kernel_tile *t, size_t count)
 {
     for (size_t c = 0; c < t->length; c += LANES) {
-        size_t at = 0;
-        for (; at + 4 <= count; at += 4)
-            depthwise_body(t, at, 4, c);
+        size_t at = 0, left = t->length - c;
+        for (; at + 4 <= count && left >= LANES; at += 4)
+            depthwise_body(t, at, 4, c, LANES);
         for (; at < count; at++)
-            depthwise_body(t, at, 1, c);
+            depthwise_body(t, at, 1, c, left);
     }
 }
 
-/* ---- Winograd F(4x4, 3x3): A. Lavin & S. Gray, Fast algorithms for convolutional neural networks, CVPR
- * 2016, section 4.3 (their matrices B and A; G is where the weights are packed) */
+/* ---- Winograd F(4x4, 3x3) and F(2x2, 5x5), both on 6 x 6 inputs: A. Lavin & S. Gray, Fast algorithms for
+ * convolutional neural networks, CVPR 2016, section 4.3 (their matrices B and A; G is where the weights are
+ * packed).  The second has the points of the first (0, 1, -1, 2, -2, infinity), so B is the same, and A has
+ * the first two rows, with the point at infinity in the second. */
 
 /* B' d of six vectors. */
 INLINE void in_1d(const vec d[6], vec t[6])
@@ -249,33 +255,35 @@ static void winograd_in(const float *const rows[6], size_t step, size_t channels
     }
 }
 
-/* A' m of six vectors. */
-INLINE void out_1d(const vec m[6], vec t[4])
+/* A' m of six vectors: `size` outputs. */
+INLINE void out_1d(const vec m[6], vec t[4], size_t size)
 {
     vec p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
     t[0] = m[0] + p + r;
-    t[1] = q + 2 * s;
-    t[2] = p + 4 * r;
-    t[3] = q + 8 * s + m[5];
+    t[1] = size == 2 ? q + 2 * s + m[5] : q + 2 * s;
+    if (size == 4) {
+        t[2] = p + 4 * r;
+        t[3] = q + 8 * s + m[5];
+    }
 }
 
 /* One vector of channels, `left` of its lanes in use; with ny, nx and left constant the loops unroll. */
 INLINE void winograd_out_body(const float *m, size_t plane, float *const rows[4], size_t step,
-                              const float *const residual_rows[4], size_t residual_step, size_t ny,
-                              size_t nx, size_t c, size_t left, const kernel_epilogue *epilogue)
+                              const float *const residual_rows[4], size_t residual_step, size_t size,
+                              size_t ny, size_t nx, size_t c, size_t left, const kernel_epilogue *epilogue)
 {
     vec half[6][4]; /* after the transform along x */
     for (size_t y = 0; y < 6; y++) {
         vec d[6];
         for (size_t x = 0; x < 6; x++)
             d[x] = load(m + (6 * y + x) * plane + c);
-        out_1d(d, half[y]);
+        out_1d(d, half[y], size);
     }
     for (size_t x = 0; x < nx; x++) {
         vec d[6], t[4];
         for (size_t y = 0; y < 6; y++)
             d[y] = half[y][x];
-        out_1d(d, t);
+        out_1d(d, t, size);
         for (size_t y = 0; y < ny; y++) {
             const float *residual = residual_rows != NULL ? residual_rows[y] + x * residual_step : NULL;
             store_part(rows[y] + x * step + c, finish(t[y], epilogue, c, residual, left), left);
@@ -283,16 +291,23 @@ INLINE void winograd_out_body(const float *m, size_t plane, float *const rows[4]
     }
 }
 
-static void winograd_out(const float *m, size_t plane, float *const rows[4], size_t step,
+static void winograd_out(const float *m, size_t plane, size_t size, float *const rows[4], size_t step,
                          const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
                          size_t columns, const kernel_epilogue *epilogue)
 {
-    for (size_t c = 0; c < columns; c += LANES)
-        if (ny == 4 && nx == 4 && columns - c >= LANES && residual_rows == NULL)
-            winograd_out_body(m, plane, rows, step, NULL, 0, 4, 4, c, LANES, epilogue);
-        else
-            winograd_out_body(m, plane, rows, step, residual_rows, residual_step, ny, nx, c, columns - c,
+    for (size_t c = 0; c < columns; c += LANES) {
+        bool whole = ny == size && nx == size && columns - c >= LANES && residual_rows == NULL;
+        if (whole && size == 4)
+            winograd_out_body(m, plane, rows, step, NULL, 0, 4, 4, 4, c, LANES, epilogue);
+        else if (whole)
+            winograd_out_body(m, plane, rows, step, NULL, 0, 2, 2, 2, c, LANES, epilogue);
+        else if (size == 4)
+            winograd_out_body(m, plane, rows, step, residual_rows, residual_step, 4, ny, nx, c, columns - c,
                               epilogue);
+        else
+            winograd_out_body(m, plane, rows, step, residual_rows, residual_step, 2, ny, nx, c, columns - c,
+                              epilogue);
+    }
 }
 
 /* ---- Pointwise */
@@ -426,8 +441,39 @@ static float squares(const float *v, size_t count, float centre)
     return total(s) + rest;
 }
 
+/* ---- By channel, and over channels */
+
+static void affine(const float *from, size_t count, const float *scale, const float *shift, const float *slopes,
+                   const float *residual, int residual_last, float *to)
+{
+    for (size_t i = 0; i < count; i += LANES) {
+        size_t left = count - i;
+        vec r = residual != NULL ? load_part(residual + i, left) : zero();
+        vec v = load_part(from + i, left) * load_part(scale + i, left) + load_part(shift + i, left);
+        if (!residual_last)
+            v += r;
+        if (slopes != NULL)
+            v = positive(v) + load_part(slopes + i, left) * negative(v);
+        if (residual_last)
+            v += r;
+        store_part(to + i, v, left);
+    }
+}
+
+static void standardise(const float *from, size_t count, float epsilon, const float *scale, const float *shift,
+                        float *to)
+{
+    float mean = sum(from, count) / (float)count;
+    float factor = 1 / sqrtf(squares(from, count, mean) / (float)count + epsilon);
+    for (size_t i = 0; i < count; i += LANES) {
+        size_t left = count - i;
+        vec v = (load_part(from + i, left) - mean) * factor;
+        store_part(to + i, v * load_part(scale + i, left) + load_part(shift + i, left), left);
+    }
+}
+
 const nn_kernels KERNELS = {
     .lanes = LANES, .rows = ROWS, .multiply = multiply, .dot = dot, .depthwise = depthwise,
-    .pointwise = pointwise, .sum = sum, .squares = squares, .winograd_in = winograd_in,
+    .pointwise = pointwise, .sum = sum, .affine = affine, .standardise = standardise, .winograd_in = winograd_in,
     .winograd_out = winograd_out,
 };

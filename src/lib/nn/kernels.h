@@ -70,16 +70,22 @@ typedef struct {
     void (*pointwise)(nn_point f, size_t count, const float *x, size_t x_step, const float *y,
                       size_t y_step, float p, float q, float *out);
 
-    /* The sum of v, and of (v - centre)^2. */
     float (*sum)(const float *v, size_t count);
-    float (*squares)(const float *v, size_t count, float centre);
 
-    /* Winograd F(4x4, 3x3).  A tile's 6 x 6 pixels of one vector of channels after another, `step` floats
+    /* A pixel's channels: scale, shift, and what kernel_epilogue says (slopes and residual may be NULL). */
+    void (*affine)(const float *from, size_t count, const float *scale, const float *shift,
+                   const float *slopes, const float *residual, int residual_last, float *to);
+
+    /* scale * (v - mean) / sqrt(variance + epsilon) + shift. */
+    void (*standardise)(const float *from, size_t count, float epsilon, const float *scale,
+                        const float *shift, float *to);
+
+    /* Winograd F(4x4, 3x3) and F(2x2, 5x5).  A tile's 6 x 6 pixels of one vector of channels after another, `step` floats
      * from pixel to pixel of a row: 36 planes of `plane` floats at v. */
     void (*winograd_in)(const float *const rows[6], size_t step, size_t channels, float *v, size_t plane);
-    /* 36 planes at m, `columns` channels, to ny x nx (up to 4 x 4) pixels; residual_rows: as rows, or
+    /* 36 planes at m, `columns` channels, to ny x nx of the tile's size x size (4 or 2) pixels; residual_rows: as rows, or
      * NULL. */
-    void (*winograd_out)(const float *m, size_t plane, float *const rows[4], size_t step,
+    void (*winograd_out)(const float *m, size_t plane, size_t size, float *const rows[4], size_t step,
                          const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
                          size_t columns, const kernel_epilogue *epilogue);
 } nn_kernels;

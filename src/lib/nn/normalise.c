@@ -145,14 +145,9 @@ static void affine_job(void *arg, size_t index, size_t worker)
     float *to = picture_row(&w->out, y);
     (void)worker;
     for (size_t x = 0; x < w->out.buffer->w; x++)
-        for (size_t c = 0; c < channels; c++) {
-            float v = from[x * w->in.ld + c] * scale[c] + shift[c];
-            float r = add != NULL ? add[x * residual->ld + c] : 0;
-            v += a->residual_last ? 0 : r;
-            if (a->slopes != NULL)
-                v = v > 0 ? v : v * a->slopes[c];
-            to[x * w->out.ld + c] = v + (a->residual_last ? r : 0);
-        }
+        w->n->plan.kernels->affine(from + x * w->in.ld, channels, scale, shift, a->slopes,
+                                   add != NULL ? add + x * residual->ld : NULL, a->residual_last,
+                                   to + x * w->out.ld);
 }
 
 static void affine_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
@@ -284,20 +279,13 @@ static void by_pixel_job(void *arg, size_t index, size_t worker)
     const by_pixel *p = w->s->data;
     size_t y = w->y0 + index, channels = w->in.c;
     const float *from = picture_row(&w->in, y);
-    float *to = picture_row(&w->out, y), weight = 1 / (float)channels;
+    float *to = picture_row(&w->out, y);
     (void)worker;
-    for (size_t x = 0; x < w->in.buffer->w; x++, from += w->in.ld, to += w->out.ld) {
-        float sum = w->n->plan.kernels->sum(from, channels);
-        float mean = sum * weight;
-        if (!p->normalise) {
-            *to = mean;
-            continue;
-        }
-        float variance = w->n->plan.kernels->squares(from, channels, mean) * weight;
-        float scale = 1 / sqrtf(variance + (float)p->epsilon);
-        for (size_t c = 0; c < channels; c++)
-            to[c] = (from[c] - mean) * scale * p->scale[c] + p->shift[c];
-    }
+    for (size_t x = 0; x < w->in.buffer->w; x++, from += w->in.ld, to += w->out.ld)
+        if (p->normalise)
+            w->n->plan.kernels->standardise(from, channels, (float)p->epsilon, p->scale, p->shift, to);
+        else
+            *to = w->n->plan.kernels->sum(from, channels) / (float)channels;
 }
 
 static void by_pixel_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
