@@ -34,3 +34,8 @@ pel_noise_SOURCES = src/pel-noise.c
 
 bin_PROGRAMS += pel-blind
 pel_blind_SOURCES = src/pel-blind.c
+
+bin_PROGRAMS += pel-cnn
+pel_cnn_SOURCES = src/pel-cnn.c
+pel_cnn_CPPFLAGS = $(AM_CPPFLAGS) -DMODELS_FOLDER='"$(pkgdatadir)/models"'
+pel_cnn_LDADD = libpellucid-nn.la libpellucid.la

@@ -37,6 +37,9 @@ typedef struct {
     size_t settings_size;      /* bytes of the struct that `options` point into */
     size_t state_size;         /* bytes of zeroed state, for pel_run_state */
     unsigned flags;
+    /* Options that print and end the program, as --help does: asked after parsing.  True: there was one, *status
+     * says how it went.  May be NULL. */
+    bool (*print)(pel_run *run, pel_status *status);
     pel_status (*start)(pel_run *run);  /* after parsing, before reading; may be NULL */
     pel_status (*source)(pel_run *run); /* sources: emits everything */
     pel_status (*frame)(pel_run *run, pel_frame *frame); /* each frame as it comes; may be NULL */

@@ -12,7 +12,7 @@
 
 #include <pellucid/resize.h>
 
-#include "../num/fill.h"
+#include <pellucid/fill.h>
 #include "blind-internal.h"
 
 #define RATIO M_SQRT1_2   /* from scale to scale */

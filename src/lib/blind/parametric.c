@@ -18,7 +18,7 @@
 
 #include <pellucid/pool.h>
 
-#include "../num/fill.h"
+#include <pellucid/fill.h>
 #include "parametric-internal.h"
 
 #define LOWEST 3.0     /* bins: below them the window hides the spectrum */

@@ -5,7 +5,7 @@
 
 #include <pellucid/deconv.h>
 
-#include "../num/fill.h"
+#include <pellucid/fill.h>
 #include "../num/grid.h"
 
 /* The PSF of channel c, and its mask (NULL: none). */

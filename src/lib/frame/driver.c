@@ -89,6 +89,8 @@ static void print_help(const pel_run *run, const pel_option_block *blocks)
 static bool print_and_exit(pel_run *run, const pel_option_block *blocks, pel_status *status)
 {
     const common_settings *c = &run->common;
+    *status = PEL_OK;
+    run->context.error = &run->error;
     if (c->help)
         print_help(run, blocks);
     else if (c->version)
@@ -97,10 +99,9 @@ static bool print_and_exit(pel_run *run, const pel_option_block *blocks, pel_sta
         pel_options_print_man(blocks, SHOWN_BLOCKS, stdout);
     else if (c->print_words)
         pel_options_print_words(blocks, SHOWN_BLOCKS, stdout);
-    else
+    else if (run->program->print == NULL || !run->program->print(run, status))
         return false;
-    *status = PEL_OK;
-    if (fflush(stdout) != 0 || ferror(stdout))
+    if (*status == PEL_OK && (fflush(stdout) != 0 || ferror(stdout)))
         *status = pel_error_set(&run->error, PEL_EIO, "cannot write: %s", strerror(errno));
     return true;
 }

@@ -1,4 +1,4 @@
-pelinclude_HEADERS += include/pellucid/model.h include/pellucid/network.h
+pelinclude_HEADERS += include/pellucid/model.h include/pellucid/network.h include/pellucid/cnn.h
 
 # The engine is a convenience library: the shared one exports pel_* only, and tests see the rest.
 noinst_LTLIBRARIES += libpel-nn.la
@@ -21,6 +21,9 @@ libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c 
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
   src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
+
+# Models on frames.
+libpel_nn_la_SOURCES += src/lib/nn/cnn.c
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "fill.h"
+#include <pellucid/fill.h>
 
 /* One round: each unknown sample with known neighbours becomes their mean.  Returns how many are
  * left. */

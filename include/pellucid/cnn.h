@@ -1,0 +1,52 @@
+/* cnn.h - models on frames: what a model expects, from its metadata, and what a stream has.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ *
+ * Metadata of a model (ONNX's metadata_props):
+ *   pellucid.input.NAME  what the graph's input NAME is: image, data, sigma, psf or reference (a model with one
+ *                        input needs none: it is the image)
+ *   pellucid.range       the value of white (1); black is 0
+ *   pellucid.multiple    both sides of a picture must be multiples of it (without: the least power of two that does)
+ *   pellucid.card        what the model is for, and how it came about
+ */
+#ifndef PELLUCID_CNN_H
+#define PELLUCID_CNN_H
+
+#include <pellucid/frame.h>
+#include <pellucid/network.h>
+
+PEL_BEGIN_DECLS
+
+typedef enum {
+    PEL_CNN_BY_CHANNEL, /* a grey model restores each channel by itself */
+    PEL_CNN_LUMA,       /* it restores the luma; what it changes there is added to all channels */
+} pel_cnn_colour;
+
+typedef struct {
+    pel_cnn_colour colour;
+    double sigma;  /* in samples of the stream; NaN: the companion's */
+    bool inpaint;  /* keep the model's samples where the image's are bad (NaN, infinite) */
+} pel_cnn_params;
+
+typedef struct {
+    double white, black; /* samples of the stream that are 1 and 0 to the model, before pellucid.range */
+    bool white_guessed;  /* no key white: the greatest sample */
+    double macs;         /* of the last run, for one sample of the image's plane */
+    size_t memory;       /* bytes */
+} pel_cnn_report;
+
+typedef struct pel_cnn pel_cnn;
+
+/* Takes the model (which must outlive it).  PEL_EINVAL: metadata that are wrong or ask for what is not
+ * there. */
+pel_status pel_cnn_new(const pel_model *model, pel_cnn **cnn, pel_error *error);
+void pel_cnn_free(pel_cnn *cnn);
+
+/* Runs the model on the bundle's image: a new frame of its size and keys.  Networks are compiled for a size and kept
+ * until another one comes.  PEL_EINVAL: the stream lacks a companion (named), or sizes do not suit; PEL_ELIMIT: over
+ * ctx->memory; PEL_ENUMERIC: a result that is not finite. */
+pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                       const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report);
+
+PEL_END_DECLS
+#endif

@@ -1,0 +1,462 @@
+/* cnn.c - models on frames: scale, pad, gather the inputs, run, and back.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pellucid/cnn.h>
+#include <pellucid/fill.h>
+
+#define MOST_INPUTS 8
+
+typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE } role;
+static const char *const role_names[] = {"image", "data", "sigma", "psf", "reference"};
+
+struct pel_cnn {
+    const pel_model *model;
+    role roles[MOST_INPUTS];
+    size_t multiple;           /* of both sides; where the model does not say, the least that was found to do */
+    bool multiple_said;
+    size_t channels;           /* of the model's image; 0: any */
+    double range;
+    pel_network *network;      /* for `sizes` */
+    pel_size sizes[MOST_INPUTS];
+};
+
+/* ---- Metadata */
+
+static pel_status read_role(const pel_model *m, size_t k, role *to, pel_error *error)
+{
+    char key[160];
+    const char *name = m->inputs[k].name, *given;
+    snprintf(key, sizeof key, "pellucid.input.%.120s", name);
+    given = pel_model_metadata(m, key);
+    *to = IMAGE;
+    if (given == NULL && m->input_count == 1)
+        return PEL_OK;
+    for (size_t r = 0; r < sizeof role_names / sizeof role_names[0]; r++)
+        if (strcmp(given != NULL ? given : name, role_names[r]) == 0) {
+            *to = (role)r;
+            return PEL_OK;
+        }
+    if (given != NULL)
+        return pel_error_set(error, PEL_EINVAL, "the model's input '%.60s' is '%.40s', which is not supported", name,
+                             given);
+    return pel_error_set(error, PEL_EINVAL, "what the model's input '%.60s' is was not said (metadata %.80s)", name,
+                         key);
+}
+
+static pel_status read_number(const pel_model *m, const char *key, double least, double most, double *value,
+                              pel_error *error)
+{
+    const char *text = pel_model_metadata(m, key);
+    char *end;
+    *value = 1;
+    if (text == NULL)
+        return PEL_OK;
+    *value = strtod(text, &end);
+    if (end == text || *end != '\0' || !(*value >= least && *value <= most))
+        return pel_error_set(error, PEL_EINVAL, "the model's metadata %s is '%.40s'", key, text);
+    return PEL_OK;
+}
+
+static pel_status read_metadata(pel_cnn *c, pel_error *error)
+{
+    const pel_model *m = c->model;
+    double multiple;
+    pel_status status = PEL_OK;
+    bool image = false;
+    if (m->input_count > MOST_INPUTS)
+        return pel_error_set(error, PEL_EINVAL, "the model has %zu inputs", m->input_count);
+    for (size_t k = 0; k < m->input_count && status == PEL_OK; k++) {
+        const pel_model_value *in = &m->inputs[k];
+        status = read_role(m, k, &c->roles[k], error);
+        if (status == PEL_OK && (in->type != PEL_MODEL_FLOAT || (in->has_shape && in->rank != 4)))
+            status = pel_error_set(error, PEL_EINVAL, "the model's input '%.60s' is not a picture", in->name);
+        if (status == PEL_OK && c->roles[k] == IMAGE) {
+            image = true;
+            c->channels = in->has_shape && in->dims[1] > 0 ? (size_t)in->dims[1] : 0;
+        }
+    }
+    if (status == PEL_OK && !image)
+        status = pel_error_set(error, PEL_EINVAL, "none of the model's inputs is the image");
+    if (status == PEL_OK)
+        status = read_number(m, "pellucid.range", 1e-6, 1e6, &c->range, error);
+    if (status == PEL_OK)
+        status = read_number(m, "pellucid.multiple", 1, 4096, &multiple, error);
+    if (status == PEL_OK)
+        c->multiple = (size_t)multiple;
+    c->multiple_said = pel_model_metadata(m, "pellucid.multiple") != NULL;
+    return status;
+}
+
+pel_status pel_cnn_new(const pel_model *model, pel_cnn **cnn, pel_error *error)
+{
+    *cnn = NULL;
+    pel_cnn *c = pel_alloc(sizeof *c);
+    if (c == NULL)
+        return pel_error_set(error, PEL_ENOMEM, "out of memory");
+    memset(c, 0, sizeof *c);
+    c->model = model;
+    pel_status status = read_metadata(c, error);
+    if (status == PEL_OK)
+        *cnn = c;
+    else
+        pel_cnn_free(c);
+    return status;
+}
+
+void pel_cnn_free(pel_cnn *cnn)
+{
+    if (cnn != NULL)
+        pel_network_free(cnn->network);
+    pel_free(cnn);
+}
+
+/* ---- One run: planes of the stream to the model's inputs */
+
+typedef struct {
+    const pel_context *ctx;
+    pel_cnn *c;
+    const pel_bundle *bundle;
+    const pel_cnn_params *params;
+    pel_cnn_report *report;
+    pel_size size, padded; /* of a plane: depth 1, the image's channels */
+} job;
+
+/* Padded by reflection about the outermost samples. */
+static size_t reflect(size_t i, size_t size)
+{
+    size_t period = size > 1 ? 2 * (size - 1) : 1;
+    i %= period;
+    return i < size ? i : period - i;
+}
+
+static void pad_plane(const float *from, pel_size size, pel_size padded, double scale, double black, float *to)
+{
+    for (size_t y = 0; y < padded.h; y++)
+        for (size_t x = 0; x < padded.w; x++)
+            to[y * padded.w + x] =
+                (float)(((double)from[reflect(y, size.h) * size.w + reflect(x, size.w)] - black) * scale);
+}
+
+static double scale_of(const job *j) { return j->c->range / (j->report->white - j->report->black); }
+
+/* Channel `channel` of a frame's slice `z`, holes filled, to the model's scale. */
+static pel_status give_plane(const job *j, const pel_frame *f, size_t z, size_t channel, float *to)
+{
+    size_t plane = f->size.w * f->size.h;
+    const float *from = pel_frame_floats(f) + (channel * f->size.d + z) * plane;
+    pel_size one = pel_size_make(f->size.w, f->size.h, 1, 1);
+    float *filled = pel_alloc_floats(2 * plane), *mask = filled + plane;
+    pel_status status = filled == NULL ? pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory") : PEL_OK;
+    bool all = true;
+    for (size_t i = 0; i < plane && status == PEL_OK; i++) {
+        mask[i] = isfinite(from[i]);
+        all = all && isfinite(from[i]);
+    }
+    if (status == PEL_OK && !all)
+        status = pel_fill_holes(j->ctx, from, mask, one, filled);
+    if (status == PEL_OK)
+        pad_plane(all ? from : filled, one, j->padded, scale_of(j), j->report->black, to);
+    pel_free(filled);
+    return status;
+}
+
+/* The noise level: one number for all, or a map. */
+static pel_status give_sigma(const job *j, size_t z, size_t channel, float *to)
+{
+    const pel_frame *f = pel_bundle_find(j->bundle, "sigma", NULL);
+    size_t count = j->padded.w * j->padded.h;
+    double s = j->params->sigma;
+    if (isnan(s) && f == NULL)
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model needs the noise level, and the stream has no sigma: "
+                             "put pel-noise or a solver before it, or give -s");
+    if (isnan(s) && pel_size_count(f->size) > 1) {
+        if (f->size.w != j->size.w || f->size.h != j->size.h || z >= f->size.d)
+            return pel_error_set(j->ctx->error, PEL_EINVAL, "the map of sigma does not have the image's size");
+        channel = channel < f->size.c ? channel : f->size.c - 1;
+        pad_plane(pel_frame_floats(f) + (channel * f->size.d + z) * f->size.w * f->size.h, f->size, j->padded,
+                  scale_of(j), 0, to);
+        return PEL_OK;
+    }
+    s = isnan(s) ? (double)pel_frame_floats(f)[0] : s;
+    for (size_t i = 0; i < count; i++)
+        to[i] = (float)(s * scale_of(j));
+    return PEL_OK;
+}
+
+/* The frame that an input takes; an error says what is missing. */
+static pel_status find_frame(const job *j, role r, const pel_frame **frame)
+{
+    *frame = r == IMAGE ? j->bundle->image : pel_bundle_find(j->bundle, role_names[r], NULL);
+    if (*frame == NULL && r == DATA) /* nothing has replaced the measurement: it is the image */
+        *frame = j->bundle->image;
+    if (*frame == NULL)
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model needs the role %s, and the stream has none",
+                             role_names[r]);
+    if (r != PSF && ((*frame)->size.w != j->size.w || (*frame)->size.h != j->size.h))
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "%s of %zux%zu, image of %zux%zu", role_names[r],
+                             (*frame)->size.w, (*frame)->size.h, j->size.w, j->size.h);
+    return PEL_OK;
+}
+
+/* Input k of the model, `channels` planes from `first` on. */
+static pel_status give_input(const job *j, size_t k, size_t z, size_t first, size_t channels, float *to)
+{
+    const pel_frame *f;
+    size_t plane = j->c->sizes[k].w * j->c->sizes[k].h;
+    if (j->c->roles[k] == SIGMA)
+        return give_sigma(j, z, first, to);
+    pel_status status = find_frame(j, j->c->roles[k], &f);
+    for (size_t c = 0; c < channels && status == PEL_OK; c++) {
+        size_t from = first + c < f->size.c ? first + c : f->size.c - 1;
+        if (j->c->roles[k] == PSF)
+            memcpy(to + c * plane, pel_frame_floats(f) + from * plane, plane * sizeof *to);
+        else
+            status = give_plane(j, f, z < f->size.d ? z : f->size.d - 1, from, to + c * plane);
+    }
+    return status;
+}
+
+/* ---- The network for these sizes */
+
+static pel_status set_sizes(const job *j, size_t channels)
+{
+    const pel_model *m = j->c->model;
+    bool same = j->c->network != NULL;
+    for (size_t k = 0; k < m->input_count; k++) {
+        pel_size size = j->padded;
+        int64_t given = m->inputs[k].has_shape ? m->inputs[k].dims[1] : -1;
+        size.c = j->c->roles[k] == SIGMA ? 1 : given > 0 ? (size_t)given : channels;
+        if (j->c->roles[k] == PSF) {
+            const pel_frame *f;
+            pel_status status = find_frame(j, PSF, &f);
+            if (status != PEL_OK)
+                return status;
+            if (f->size.d != 1)
+                return pel_error_set(j->ctx->error, PEL_EINVAL, "the model takes PSFs of one plane");
+            size.w = f->size.w;
+            size.h = f->size.h;
+        }
+        same = same && pel_size_equal(size, j->c->sizes[k]);
+        j->c->sizes[k] = size;
+    }
+    if (same)
+        return PEL_OK;
+    pel_network_free(j->c->network);
+    j->c->network = NULL;
+    pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, &j->c->network);
+    if (status != PEL_OK)
+        return status;
+    pel_size out = pel_network_output(j->c->network, 0);
+    if (out.w != j->padded.w || out.h != j->padded.h || out.c != channels) {
+        pel_network_free(j->c->network);
+        j->c->network = NULL;
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model makes %zux%zu with %zu channels of %zux%zu with %zu: "
+                             "not a picture of the same size", out.w, out.h, out.c, j->padded.w, j->padded.h, channels);
+    }
+    return PEL_OK;
+}
+
+/* ---- Running */
+
+/* The model on slice z's channels from `first` on: its output is in `out`, padded. */
+static pel_status run_model(const job *j, size_t z, size_t first, float *out)
+{
+    float *inputs[MOST_INPUTS] = {NULL}, *outputs[MOST_INPUTS] = {out};
+    const pel_model *m = j->c->model;
+    pel_status status = PEL_OK;
+    for (size_t k = 0; k < m->input_count && status == PEL_OK; k++) {
+        inputs[k] = pel_alloc_floats(pel_size_count(j->c->sizes[k]));
+        status = inputs[k] == NULL ? pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory")
+                                   : give_input(j, k, z, first, j->c->sizes[k].c, inputs[k]);
+    }
+    for (size_t k = 1; k < m->output_count && k < MOST_INPUTS && status == PEL_OK; k++) {
+        outputs[k] = pel_alloc_floats(pel_size_count(pel_network_output(j->c->network, k)));
+        if (outputs[k] == NULL)
+            status = pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory");
+    }
+    if (status == PEL_OK)
+        status = pel_network_run(j->ctx, j->c->network, (const float *const *)inputs, outputs);
+    for (size_t k = 0; k < MOST_INPUTS; k++) {
+        pel_free(inputs[k]);
+        if (k > 0)
+            pel_free(outputs[k]);
+    }
+    return status;
+}
+
+/* A plane of the model's output to one of the result. */
+static void take_plane(const job *j, const float *from, float *to)
+{
+    for (size_t y = 0; y < j->size.h; y++)
+        for (size_t x = 0; x < j->size.w; x++)
+            to[y * j->size.w + x] =
+                (float)((double)from[y * j->padded.w + x] / scale_of(j) + j->report->black);
+}
+
+static void average_planes(float *v, size_t plane, size_t channels)
+{
+    for (size_t i = 0; i < plane; i++) {
+        double sum = 0;
+        for (size_t c = 0; c < channels; c++)
+            sum += (double)v[c * plane + i];
+        v[i] = (float)(sum / (double)channels);
+    }
+}
+
+static pel_status run_slice(const job *j, size_t z, size_t channels, float *out, pel_frame *result)
+{
+    size_t plane = j->size.w * j->size.h, padded = j->padded.w * j->padded.h, all = result->size.c;
+    float *to = pel_frame_floats(result);
+    pel_status status = PEL_OK;
+    for (size_t first = 0; first < all && status == PEL_OK; first += channels) {
+        status = run_model(j, z, first, out);
+        if (all == 1 && channels > 1) /* a grey image for a colour model: the mean of what it makes */
+            average_planes(out, padded, channels);
+        for (size_t c = 0; c < channels && first + c < all && status == PEL_OK; c++)
+            take_plane(j, out + c * padded, to + ((first + c) * result->size.d + z) * plane);
+    }
+    return status;
+}
+
+/* ---- Colour by luma */
+
+static pel_status luma_of(const pel_frame *f, pel_frame **luma, pel_error *error)
+{
+    pel_size one = f->size;
+    one.c = 1;
+    pel_status status = pel_frame_like(f, NULL, one, luma, error);
+    size_t count = pel_size_plane(one);
+    const float *v = pel_frame_floats(f);
+    for (size_t i = 0; i < count && status == PEL_OK; i++) /* Rec. 601 */
+        pel_frame_floats(*luma)[i] = 0.299f * v[i] + 0.587f * v[count + i] + 0.114f * v[2 * count + i];
+    return status;
+}
+
+static pel_status run_luma(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                           const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report)
+{
+    pel_bundle grey = {NULL, NULL, 0};
+    pel_frame *luma = NULL, *restored = NULL;
+    for (size_t k = 0; k < cnn->model->input_count; k++)
+        if (cnn->roles[k] == DATA || cnn->roles[k] == REFERENCE)
+            return pel_error_set(ctx->error, PEL_EINVAL, "a model that reads %s works by channel, not on luma",
+                                 role_names[cnn->roles[k]]);
+    pel_status status = pel_bundle_copy(&grey, bundle, ctx->error);
+    if (status == PEL_OK)
+        status = luma_of(bundle->image, &luma, ctx->error);
+    if (status == PEL_OK) {
+        pel_bundle_set_image(&grey, luma);
+        status = pel_cnn_run(ctx, cnn, &grey, params, &restored, report);
+    }
+    if (status == PEL_OK)
+        status = pel_frame_like(bundle->image, NULL, bundle->image->size, result, ctx->error);
+    size_t count = status == PEL_OK ? pel_size_plane(luma->size) : 0;
+    for (size_t i = 0; i < 3 * count; i++)
+        pel_frame_floats(*result)[i] = pel_frame_floats(bundle->image)[i] +
+                                       pel_frame_floats(restored)[i % count] - pel_frame_floats(luma)[i % count];
+    pel_frame_unref(luma);
+    pel_frame_unref(restored);
+    pel_bundle_clear(&grey);
+    return status;
+}
+
+/* ---- Bad samples, scale, all of it */
+
+static void find_scale(const pel_frame *image, pel_cnn_report *report)
+{
+    size_t count = pel_size_count(image->size);
+    report->black = pel_frame_real(image, "black", 0);
+    report->white = pel_frame_real(image, "white", NAN);
+    report->white_guessed = !isfinite(report->white) || !(report->white > report->black);
+    if (!report->white_guessed)
+        return;
+    report->white = report->black;
+    for (size_t i = 0; i < count; i++)
+        if (isfinite(pel_frame_floats(image)[i]))
+            report->white = fmax(report->white, (double)pel_frame_floats(image)[i]);
+    if (!(report->white > report->black))
+        report->white = report->black + 1;
+}
+
+/* Bad samples come back as NaN; one that is not finite though the image's is fails. */
+static pel_status settle_bad(const job *j, pel_frame *result)
+{
+    const float *image = pel_frame_floats(j->bundle->image);
+    float *v = pel_frame_floats(result);
+    for (size_t i = 0, n = pel_size_count(result->size); i < n; i++) {
+        if (!isfinite(image[i]) && !j->params->inpaint)
+            v[i] = NAN;
+        else if (!isfinite(v[i]))
+            return pel_error_set(j->ctx->error, PEL_ENUMERIC, "the model's result is not finite");
+    }
+    return PEL_OK;
+}
+
+static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+#define MOST_MULTIPLE 128
+
+/* Pads to the model's multiple.  Models of others do not say theirs: the least power of two that they take, but the
+ * error for the picture as it is, where none helps. */
+static pel_status fit(job *j, size_t channels)
+{
+    pel_cnn *c = j->c;
+    pel_error first = {PEL_OK, ""};
+    for (size_t m = c->multiple;; m *= 2) {
+        j->padded.w = round_up(j->size.w, m);
+        j->padded.h = round_up(j->size.h, m);
+        pel_status status = set_sizes(j, channels);
+        if (status == PEL_OK)
+            c->multiple = m;
+        if (status != PEL_EINVAL || c->multiple_said)
+            return status;
+        if (m == c->multiple)
+            first = *j->ctx->error;
+        if (m >= MOST_MULTIPLE) {
+            *j->ctx->error = first;
+            return status;
+        }
+    }
+}
+
+pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                       const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report)
+{
+    const pel_frame *image = bundle->image;
+    job j = {ctx, cnn, bundle, params, report, image->size, image->size};
+    size_t channels = cnn->channels != 0 ? cnn->channels : image->size.c;
+    *result = NULL;
+    if (channels == 1 && image->size.c == 3 && params->colour == PEL_CNN_LUMA)
+        return run_luma(ctx, cnn, bundle, params, result, report);
+    if (channels != image->size.c && channels != 1 && image->size.c != 1)
+        return pel_error_set(ctx->error, PEL_EINVAL, "the model takes %zu channels, the image has %zu", channels,
+                             image->size.c);
+    memset(report, 0, sizeof *report);
+    find_scale(image, report);
+    j.size.d = j.padded.d = 1;
+    pel_status status = fit(&j, channels);
+    float *out = status == PEL_OK ? pel_alloc_floats(j.padded.w * j.padded.h * channels) : NULL;
+    if (status == PEL_OK && out == NULL)
+        status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    if (status == PEL_OK)
+        status = pel_frame_like(image, NULL, image->size, result, ctx->error);
+    for (size_t z = 0; z < image->size.d && status == PEL_OK; z++)
+        status = run_slice(&j, z, channels, out, *result);
+    pel_free(out);
+    if (status == PEL_OK)
+        status = settle_bad(&j, *result);
+    if (status == PEL_OK) {
+        report->macs = pel_network_macs(cnn->network) / ((double)j.padded.w * (double)j.padded.h);
+        report->memory = pel_network_memory(cnn->network);
+    } else {
+        pel_frame_unref(*result);
+        *result = NULL;
+    }
+    return status;
+}
