@@ -28,6 +28,7 @@ static const struct {
     {"wiener", "restore: Wiener filter"},
     {"rl", "restore: Richardson-Lucy deconvolution"},
     {"tv", "restore: total variation or hyper-Laplacian prior"},
+    {"cnn", "restore: a neural network (ONNX)"},
     {"score", "metrics against the truth"},
 };
 

@@ -13,9 +13,11 @@ shell_tests =
 unit_tests =
 
 # A synthetic picture, and a blur that is not the same everywhere, for the tests of the programs.
-check_PROGRAMS += $(unit_tests) tests/scene tests/turn
+check_PROGRAMS += $(unit_tests) tests/scene tests/turn tests/model
 tests_scene_SOURCES = tests/scene.c
 tests_turn_SOURCES = tests/turn.c
+tests_model_SOURCES = tests/model.c
+tests_model_LDADD = libpellucid-nn.la $(LDADD)
 LDADD += -lm
 
 unit_tests += tests/unit/base
@@ -29,6 +31,7 @@ unit_tests += tests/unit/parametric
 tests_unit_parametric_SOURCES = tests/unit/parametric.c
 tests_unit_blind_SOURCES = tests/unit/blind.c
 tests_unit_resize_SOURCES = tests/unit/resize.c
+shell_tests += tests/cli/cnn.sh
 shell_tests += tests/cli/blind.sh tests/cli/turned.sh
 unit_tests += tests/unit/stream
 tests_unit_stream_SOURCES = tests/unit/stream.c

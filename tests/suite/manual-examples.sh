@@ -4,7 +4,7 @@
 . "$top_srcdir/tests/suite/programs.sh"
 make_fixtures
 mkdir fixtures
-cp ./*.tif ./*.png ./*.fits ./*.pel fixtures
+cp ./*.tif ./*.png ./*.fits ./*.pel ./*.onnx fixtures
 
 found=0
 for page in "$top_srcdir"/man/*.1.in; do

@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-noise
-  pel-blind pel-wiener pel-rl pel-tv pel-score"
+  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-score"
 
 # Those that read a stream on stdin.
 readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-noise pel-blind pel-wiener
-  pel-rl pel-tv pel-score"
+  pel-rl pel-tv pel-cnn pel-score"
 
 # Those that read one and write one.
 filters="pel-cat pel-crop pel-tile pel-blur pel-noise pel-blind pel-wiener pel-rl
-  pel-tv"
+  pel-tv pel-cnn"
 
 # Arguments with which a program does something quick, into $arguments.
 arguments_of() {
@@ -25,6 +25,7 @@ arguments_of() {
   pel-blind) arguments=(--size 5 -n 1) ;;
   pel-rl) arguments=(-n 2) ;;
   pel-tv) arguments=(-n 3) ;;
+  pel-cnn) arguments=(-m "$work/smooth.onnx") ;;
   *) arguments=() ;;
   esac
 }
@@ -37,6 +38,7 @@ make_fixtures() {
   scene 64x64x1x1 stars | pel-write -q stars.fits
   pel-psf gauss:1.5 | pel-write -q --role psf k.tif
   pel-read night.tif | pel-blur -k gauss:1.5 | pel-noise 0.01 --seed 3 >blurred.pel
+  model smooth smooth.onnx
   scene 48x40x1x1 | pel-tile 30x30 --overlap 6 >tiles.pel
 }
 # A sound stream for a program.

@@ -1,0 +1,98 @@
+# cnn.sh - pel-cnn: inputs by role, colour, sizes, bad samples, what is refused.
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "${top_srcdir:-.}/tests/lib.sh"
+text() { pel-write --role "${1:-image}" -f text -; } # samples, a row a line
+stat_of() { pel-info --stats | awk -F '\t' -v r="$1" -v c="$2" '$2 == r { print $c }'; } # role, column
+for m in smooth halves add residue mean nan; do model $m $m.onnx || exit 99; done
+
+# The picture: 3 x 2 samples, white is 1 when it comes from integers.
+printf '0 0 0\n0 9 0\n0 0 0\n0 0 0\n' >spot.txt
+pel-read spot.txt >spot.pel
+
+# A network's result replaces the image; the measurement goes on as data; white is guessed and given back.
+pipe_is 0 'pel-cnn -m smooth.onnx <spot.pel'
+whole
+ok [ "$(text <out | tr '\n' ' ')" = '1 1 1 1 1 1 1 1 1 0 0 0 ' ]
+ok [ "$(text data <out | head -2 | tail -1)" = '0 9 0' ]
+pipe_is 0 'pel-cnn -m smooth.onnx -v <spot.pel >/dev/null'
+ok grep -q 'no key white: its greatest sample, 9' err
+ok grep -q 'kMAC/px' err
+
+# Colour: by channel, and by luma, which leaves differences of channels as they are.
+scene 31x20x1x3 >colour.pel
+pipe_is 0 'pel-cnn -m smooth.onnx <colour.pel'
+cp out channel.pel
+pipe_is 0 'pel-cnn -m smooth.onnx --colour luma <colour.pel'
+ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
+ok [ "$(cksum <out)" != "$(cksum <channel.pel)" ]
+
+# Sizes that a model does not take are padded and cut.
+pipe_is 0 'pel-cnn -m halves.onnx <colour.pel'
+ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
+# A grey picture for a colour model.
+pipe_is 0 'pel-cnn -m halves.onnx <spot.pel'
+ok [ "$(text <out | head -1)" = '2.25 2.25 2.25' ]
+
+# Sigma: from the stream, from -s, or an error that says so.
+scene 20x10x1x1 roles sigma truth >noisy.pel
+is 1 bash -c 'pel-cnn -m add.onnx <spot.pel'
+said 'no sigma'
+no_end
+pipe_is 0 'pel-cnn -m add.onnx -s 2 <spot.pel'
+ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
+pipe_is 0 'pel-noise 0.5 --seed 1 <spot.pel | pel-cnn -m add.onnx | pel-info'
+# Data: the measurement once something has replaced the image, else the image.
+pipe_is 0 'pel-cnn -m smooth.onnx <spot.pel | pel-cnn -m residue.onnx'
+ok [ "$(text <out | head -2 | tail -1)" = '-1 8 -1' ]
+pipe_is 0 'pel-cnn -m residue.onnx <spot.pel'
+ok [ "$(text <out | sort -u)" = '0 0 0' ]
+
+# A network that sees the whole picture.
+pipe_is 0 'pel-cnn -m mean.onnx <spot.pel'
+near "$(text <out | head -1 | cut -d' ' -f2)" 0.75 1e-6
+
+# Slices of a volume are pictures; threads do not matter.
+scene 24x18x5x1 >volume.pel
+pipe_is 0 'pel-cnn -m smooth.onnx -t 1 <volume.pel'
+cp out one.pel
+pipe_is 0 'pel-cnn -m smooth.onnx -t 2 <volume.pel'
+ok cmp -s out one.pel
+
+# Bad samples are filled for the network and come back as NaN, or as what it made of them.
+one='\0000\0000\0200\0077' nan='\0000\0000\0300\0177'
+{ printf 'Pf\n3 3\n-1\n'; for v in $one $one $one $one $nan $one $one $one $one; do printf '%b' "$v"; done; } >hole.pfm
+pipe_is 0 'pel-read hole.pfm | pel-cnn -m smooth.onnx'
+ok [ "$(stat_of image 10 <out)" = 1 ]
+pipe_is 0 'pel-read hole.pfm | pel-cnn -m smooth.onnx --inpaint'
+ok [ "$(text <out | head -2 | tail -1)" = '1 1 1' ]
+
+# What is refused.
+is 2 bash -c 'pel-cnn <spot.pel'
+said 'no model is given'
+is 1 bash -c 'pel-cnn -m absent <spot.pel'
+said 'absent.onnx'
+no_end
+is 1 bash -c 'pel-cnn -m ./spot.txt <spot.pel'
+said 'not an ONNX model'
+head -c 100 smooth.onnx >cut.onnx
+is 1 bash -c 'pel-cnn -m cut.onnx <spot.pel'
+no_end
+is 1 bash -c 'pel-cnn -m nan.onnx <spot.pel'
+said 'not finite'
+no_end
+is 1 bash -c 'pel-cnn -m smooth.onnx --memory 1K <spot.pel'
+no_end
+
+# Looking at models.
+is 0 pel-cnn -m smooth.onnx --describe
+ok grep -q '^input	image	1 x 1 x h x w$' out
+ok grep -q '^cost	9.* *kMAC/px\|^cost	0.0 kMAC/px' out
+ok grep -q '^pellucid.card	For tests only.$' out
+mkdir models
+cp smooth.onnx models/soft.onnx
+export PELLUCID_MODELS=$work/models
+is 0 pel-cnn --list
+ok [ "$(cat out)" = 'soft	For tests only.' ]
+pipe_is 0 'pel-cnn -m soft <spot.pel'
+whole
+done_testing

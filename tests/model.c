@@ -1,0 +1,104 @@
+/* model.c - small models for the tests of programs: model NAME FILE.onnx
+ *
+ * smooth    grey: the mean of 3 x 3 samples, the picture continued by its edge
+ * halves    colour, sides even: halves and doubles the resolution (each sample the mean of its 2 x 2)
+ * add       image + sigma, the level of noise
+ * residue   data - image
+ * mean      every sample the mean of the picture: it sees all of it
+ * nan       0 / 0
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <pellucid/model.h>
+
+static pel_model *start(const char *name, int64_t channels)
+{
+    pel_model *m = pel_model_new(name, 17);
+    pel_model_add_input(m, "image", channels);
+    pel_model_add_output(m, "output", channels);
+    pel_model_set_metadata(m, "pellucid.card", "For tests only.");
+    return m;
+}
+
+static pel_model *smooth(void)
+{
+    pel_model *m = start("smooth", 1);
+    float *w = pel_model_add_floats(m, "w", 4, (int64_t[]){1, 1, 3, 3});
+    for (int i = 0; w != NULL && i < 9; i++)
+        w[i] = 1.0f / 9;
+    pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    pel_node_set_string(m, pel_model_add_node(m, "Pad", "image pads", "padded"), "mode", "edge");
+    pel_model_add_node(m, "Conv", "padded w", "output");
+    return m;
+}
+
+static pel_model *halves(void)
+{
+    pel_model *m = start("halves", 3);
+    const int64_t two[2] = {2, 2};
+    pel_node *n = pel_model_add_node(m, "AveragePool", "image", "small");
+    pel_node_set_ints(m, n, "kernel_shape", 2, two);
+    pel_node_set_ints(m, n, "strides", 2, two);
+    float *scales = pel_model_add_floats(m, "scales", 1, (int64_t[]){4});
+    if (scales != NULL)
+        memcpy(scales, (float[]){1, 1, 2, 2}, 4 * sizeof *scales);
+    n = pel_model_add_node(m, "Resize", "small - scales", "output");
+    pel_node_set_string(m, n, "coordinate_transformation_mode", "asymmetric");
+    pel_node_set_string(m, n, "nearest_mode", "floor");
+    return m;
+}
+
+static pel_model *two_inputs(const char *name, const char *other, const char *operator, const char *inputs)
+{
+    pel_model *m = start(name, 1);
+    pel_model_add_input(m, other, 1);
+    pel_model_add_node(m, operator, inputs, "output");
+    return m;
+}
+
+static pel_model *mean(void)
+{
+    pel_model *m = start("mean", 1);
+    float *zero = pel_model_add_floats(m, "zero", 1, (int64_t[]){1});
+    (void)zero;
+    pel_model_add_node(m, "GlobalAveragePool", "image", "all");
+    pel_model_add_node(m, "Mul", "image zero", "nothing");
+    pel_model_add_node(m, "Add", "nothing all", "output");
+    return m;
+}
+
+static pel_model *not_a_number(void)
+{
+    pel_model *m = start("nan", 1);
+    pel_model_add_node(m, "Sub", "image image", "zero");
+    pel_model_add_node(m, "Div", "zero zero", "output");
+    return m;
+}
+
+int main(int argc, char **argv)
+{
+    pel_error error = {PEL_OK, ""};
+    const char *name = argc == 3 ? argv[1] : "";
+    pel_model *m = strcmp(name, "smooth") == 0    ? smooth()
+                   : strcmp(name, "halves") == 0  ? halves()
+                   : strcmp(name, "add") == 0     ? two_inputs(name, "sigma", "Add", "image sigma")
+                   : strcmp(name, "residue") == 0 ? two_inputs(name, "data", "Sub", "data image")
+                   : strcmp(name, "mean") == 0    ? mean()
+                   : strcmp(name, "nan") == 0     ? not_a_number()
+                                                  : NULL;
+    if (m == NULL) {
+        fprintf(stderr, "usage: model smooth|halves|add|residue|mean|nan FILE.onnx\n");
+        return 2;
+    }
+    pel_status status = pel_model_finish(m, &error);
+    if (status == PEL_OK)
+        status = pel_model_write(m, argv[2], &error);
+    pel_model_free(m);
+    if (status != PEL_OK)
+        fprintf(stderr, "model: %s\n", error.text);
+    return status == PEL_OK ? 0 : 1;
+}
