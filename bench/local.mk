@@ -3,8 +3,11 @@
 EXTRA_PROGRAMS += bench/iterate
 bench_iterate_SOURCES = bench/iterate.c
 bench_iterate_LDADD = libpellucid.la $(FFTW_THREADS_LIBS) $(CORE_LIBS) -lm
-CLEANFILES += bench/iterate$(EXEEXT)
-EXTRA_DIST += bench/run.sh bench/skimage_rl.py
+EXTRA_PROGRAMS += bench/network
+bench_network_SOURCES = bench/network.c
+bench_network_LDADD = libpellucid-nn.la libpellucid.la
+CLEANFILES += bench/iterate$(EXEEXT) bench/network$(EXEEXT)
+EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/cnn.sh bench/onnxruntime.js
 
 .PHONY: bench
 bench: bench/iterate$(EXEEXT)

@@ -172,7 +172,8 @@ static pel_model_tensor *add_tensor(pel_model *model, const char *name, size_t r
         return NULL;
     t->name = text(model, name);
     t->rank = rank;
-    memcpy(t->dims, dims, rank * sizeof *dims);
+    if (rank > 0)
+        memcpy(t->dims, dims, rank * sizeof *dims);
     return t;
 }
 

@@ -244,28 +244,44 @@ static bool write_all(int fd, const char *bytes, size_t count)
     return fsync(fd) == 0 || errno == EINVAL;
 }
 
+/* Under the temporary name that `temporary` is the pattern of, then renamed; false leaves errno. */
+static bool write_renamed(char *temporary, const char *path, const void *bytes, size_t count)
+{
+    int fd = mkstemp(temporary);
+    if (fd < 0)
+        return false;
+    mode_t mask = umask(0);
+    umask(mask);
+    bool good = write_all(fd, bytes, count) && fchmod(fd, 0666 & ~mask) == 0;
+    int cause = errno;
+    if (close(fd) != 0 && good) {
+        good = false;
+        cause = errno;
+    }
+    if (good && rename(temporary, path) == 0)
+        return true;
+    cause = good ? errno : cause;
+    unlink(temporary);
+    errno = cause;
+    return false;
+}
+
 pel_status pel_model_write(const pel_model *model, const char *path, pel_error *error)
 {
+    static const char pattern[] = ".XXXXXX";
     void *bytes;
-    size_t count, length = strlen(path) + sizeof ".XXXXXX";
+    size_t count, length = strlen(path);
     pel_status status = pel_model_serialize(model, &bytes, &count, error);
-    char *temporary = status == PEL_OK ? pel_alloc(length) : NULL;
-    if (status == PEL_OK && temporary == NULL)
+    if (status != PEL_OK)
+        return status;
+    char *temporary = pel_alloc(length + sizeof pattern);
+    if (temporary == NULL) {
         status = pel_error_set(error, PEL_ENOMEM, "out of memory");
-    if (status == PEL_OK) {
-        snprintf(temporary, length, "%s.XXXXXX", path);
-        int fd = mkstemp(temporary);
-        mode_t mask = umask(0);
-        umask(mask);
-        bool good = fd >= 0 && write_all(fd, bytes, count) && fchmod(fd, 0666 & ~mask) == 0;
-        int cause = errno;
-        good = (fd < 0 || close(fd) == 0) && good && rename(temporary, path) == 0;
-        if (!good) {
-            status = pel_error_set(error, PEL_EIO, "cannot write %s: %s", path,
-                                   strerror(cause != 0 ? cause : errno));
-            if (fd >= 0)
-                unlink(temporary);
-        }
+    } else {
+        memcpy(temporary, path, length);
+        memcpy(temporary + length, pattern, sizeof pattern);
+        if (!write_renamed(temporary, path, bytes, count))
+            status = pel_error_set(error, PEL_EIO, "cannot write %s: %s", path, strerror(errno));
     }
     pel_free(temporary);
     pel_free(bytes);

@@ -124,7 +124,8 @@ pel_status call_set_shape(const nn_call *call, size_t output, pel_model_type typ
     if (a == NULL)
         return PEL_OK;
     *a = (nn_array){.type = type, .rank = rank};
-    memcpy(a->dims, dims, rank * sizeof *dims);
+    if (rank > 0)
+        memcpy(a->dims, dims, rank * sizeof *dims);
     return PEL_OK;
 }
 
