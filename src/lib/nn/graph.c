@@ -159,6 +159,8 @@ static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, si
         return status;
     nn_call call = call_of(ctx, g, n, outputs);
     n->gone = is_constant(g, n);
+    if (n->gone && ctx->memory != 0) /* its numbers are kept */
+        call.limit = ctx->memory / sizeof(double);
     status = n->gone ? nn_operator_evaluate(n->op, &call, number) : nn_operator_infer(n->op, &call, number);
     if (status == PEL_OK && n->op->macs != NULL && !n->gone)
         n->macs = n->op->macs(&call);
