@@ -129,13 +129,17 @@ static void multiply(const kernel_tile *t, size_t count, size_t columns)
 
 /* ---- Few columns */
 
+typedef float four __attribute__((vector_size(4 * sizeof(float))));
+
+/* Halves are added until four are left. */
 INLINE float total(vec v)
 {
-    float part[LANES], sum = 0;
-    store(part, v);
-    for (size_t i = 0; i < LANES; i++)
-        sum += part[i];
-    return sum;
+    four part[LANES / 4];
+    memcpy(part, &v, sizeof v);
+    for (size_t n = LANES / 8; n > 0; n /= 2)
+        for (size_t i = 0; i < n; i++)
+            part[i] += part[i + n];
+    return (part[0][0] + part[0][2]) + (part[0][1] + part[0][3]);
 }
 
 INLINE void dot_body(const kernel_tile *t, size_t first, size_t m, size_t columns)
@@ -398,19 +402,20 @@ INLINE void pointwise_body(nn_point f, size_t count, const float *restrict xs, s
 }
 
 /* With constant steps the loops become vectors. */
-static void pointwise(nn_point f, size_t count, const float *x, size_t x_step, const float *y,
-                      size_t y_step, float p, float q, float *out)
+static void pointwise(nn_point f, size_t pixels, size_t count, kernel_operand x, kernel_operand y, float p,
+                      float q, float *out, size_t out_stride)
 {
-    if (f < POINT_ADD)
-        pointwise_body(f, count, x, 1, x, 0, 0, p, q, out);
-    else if (x_step == 1 && y_step == 1)
-        pointwise_body(f, count, x, 1, y, 1, 1, p, q, out);
-    else if (x_step == 1)
-        pointwise_body(f, count, x, 1, y, 0, 1, p, q, out);
-    else if (y_step == 1)
-        pointwise_body(f, count, x, 0, y, 1, 1, p, q, out);
-    else
-        pointwise_body(f, count, x, 0, y, 0, 1, p, q, out);
+    for (size_t i = 0; i < pixels; i++, x.at += x.stride, y.at += y.stride, out += out_stride)
+        if (f < POINT_ADD)
+            pointwise_body(f, count, x.at, 1, x.at, 0, 0, p, q, out);
+        else if (x.step == 1 && y.step == 1)
+            pointwise_body(f, count, x.at, 1, y.at, 1, 1, p, q, out);
+        else if (x.step == 1)
+            pointwise_body(f, count, x.at, 1, y.at, 0, 1, p, q, out);
+        else if (y.step == 1)
+            pointwise_body(f, count, x.at, 0, y.at, 1, 1, p, q, out);
+        else
+            pointwise_body(f, count, x.at, 0, y.at, 0, 1, p, q, out);
 }
 
 /* ---- Sums */
@@ -443,32 +448,31 @@ static float squares(const float *v, size_t count, float centre)
 
 /* ---- By channel, and over channels */
 
-static void affine(const float *from, size_t count, const float *scale, const float *shift, const float *slopes,
-                   const float *residual, int residual_last, float *to)
+static void affine(size_t pixels, size_t count, const float *from, size_t stride, const float *scale,
+                   const float *shift, const kernel_epilogue *e, float *out, size_t out_stride)
 {
-    for (size_t i = 0; i < count; i += LANES) {
-        size_t left = count - i;
-        vec r = residual != NULL ? load_part(residual + i, left) : zero();
-        vec v = load_part(from + i, left) * load_part(scale + i, left) + load_part(shift + i, left);
-        if (!residual_last)
-            v += r;
-        if (slopes != NULL)
-            v = positive(v) + load_part(slopes + i, left) * negative(v);
-        if (residual_last)
-            v += r;
-        store_part(to + i, v, left);
+    const float *residual = e->residual;
+    for (size_t x = 0; x < pixels; x++, from += stride, out += out_stride) {
+        for (size_t i = 0; i < count; i += LANES) {
+            size_t left = count - i;
+            vec v = load_part(from + i, left) * load_part(scale + i, left) + load_part(shift + i, left);
+            store_part(out + i, finish(v, e, i, residual, left), left);
+        }
+        residual = residual != NULL ? residual + e->residual_stride : NULL;
     }
 }
 
-static void standardise(const float *from, size_t count, float epsilon, const float *scale, const float *shift,
-                        float *to)
+static void standardise(size_t pixels, size_t count, const float *from, size_t stride, float epsilon,
+                        const float *scale, const float *shift, float *out, size_t out_stride)
 {
-    float mean = sum(from, count) / (float)count;
-    float factor = 1 / sqrtf(squares(from, count, mean) / (float)count + epsilon);
-    for (size_t i = 0; i < count; i += LANES) {
-        size_t left = count - i;
-        vec v = (load_part(from + i, left) - mean) * factor;
-        store_part(to + i, v * load_part(scale + i, left) + load_part(shift + i, left), left);
+    for (size_t x = 0; x < pixels; x++, from += stride, out += out_stride) {
+        float mean = sum(from, count) / (float)count;
+        float factor = 1 / sqrtf(squares(from, count, mean) / (float)count + epsilon);
+        for (size_t i = 0; i < count; i += LANES) {
+            size_t left = count - i;
+            vec v = (load_part(from + i, left) - mean) * factor;
+            store_part(out + i, v * load_part(scale + i, left) + load_part(shift + i, left), left);
+        }
     }
 }
 

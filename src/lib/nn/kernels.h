@@ -50,6 +50,12 @@ typedef struct {
     kernel_epilogue epilogue;
 } kernel_tile;
 
+/* An operand of a pointwise function in one row: floats from pixel to pixel, and from channel to channel. */
+typedef struct {
+    const float *at;
+    size_t stride, step;
+} kernel_operand;
+
 typedef struct {
     size_t lanes;  /* floats of a vector; a panel is 2 * lanes columns, or lanes at the end */
     size_t rows;   /* most pixels of a tile */
@@ -66,19 +72,20 @@ typedef struct {
      * output pixel sees; length is the number of channels. */
     void (*depthwise)(const kernel_tile *tile, size_t count);
 
-    /* out[i] = f(x[i * x_step], y[i * y_step]), steps of 0 or 1; functions of x alone leave y alone. */
-    void (*pointwise)(nn_point f, size_t count, const float *x, size_t x_step, const float *y,
-                      size_t y_step, float p, float q, float *out);
+    /* out[i] = f(x[i * step], y[i * step]) for the `count` channels of each pixel, steps of 0 or 1; functions of x
+     * alone leave y alone. */
+    void (*pointwise)(nn_point f, size_t pixels, size_t count, kernel_operand x, kernel_operand y, float p,
+                      float q, float *out, size_t out_stride);
 
     float (*sum)(const float *v, size_t count);
 
-    /* A pixel's channels: scale, shift, and what kernel_epilogue says (slopes and residual may be NULL). */
-    void (*affine)(const float *from, size_t count, const float *scale, const float *shift,
-                   const float *slopes, const float *residual, int residual_last, float *to);
+    /* Each pixel's channels: scale, shift, and what the epilogue says (without a bias). */
+    void (*affine)(size_t pixels, size_t count, const float *from, size_t stride, const float *scale,
+                   const float *shift, const kernel_epilogue *epilogue, float *out, size_t out_stride);
 
-    /* scale * (v - mean) / sqrt(variance + epsilon) + shift. */
-    void (*standardise)(const float *from, size_t count, float epsilon, const float *scale,
-                        const float *shift, float *to);
+    /* scale * (v - mean) / sqrt(variance + epsilon) + shift, with each pixel's mean and variance. */
+    void (*standardise)(size_t pixels, size_t count, const float *from, size_t stride, float epsilon,
+                        const float *scale, const float *shift, float *out, size_t out_stride);
 
     /* Winograd F(4x4, 3x3) and F(2x2, 5x5).  A tile's 6 x 6 pixels of one vector of channels after another, `step` floats
      * from pixel to pixel of a row: 36 planes of `plane` floats at v. */

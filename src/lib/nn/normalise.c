@@ -144,10 +144,9 @@ static void affine_job(void *arg, size_t index, size_t worker)
     const float *from = picture_row(&w->in, y), *add = residual != NULL ? picture_row(residual, y) : NULL;
     float *to = picture_row(&w->out, y);
     (void)worker;
-    for (size_t x = 0; x < w->out.buffer->w; x++)
-        w->n->plan.kernels->affine(from + x * w->in.ld, channels, scale, shift, a->slopes,
-                                   add != NULL ? add + x * residual->ld : NULL, a->residual_last,
-                                   to + x * w->out.ld);
+    kernel_epilogue e = {.slopes = a->slopes, .residual = add, .residual_last = a->residual_last};
+    e.residual_stride = residual != NULL ? residual->ld : 0;
+    w->n->plan.kernels->affine(w->out.buffer->w, channels, from, w->in.ld, scale, shift, &e, to, w->out.ld);
 }
 
 static void affine_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
@@ -281,11 +280,12 @@ static void by_pixel_job(void *arg, size_t index, size_t worker)
     const float *from = picture_row(&w->in, y);
     float *to = picture_row(&w->out, y);
     (void)worker;
-    for (size_t x = 0; x < w->in.buffer->w; x++, from += w->in.ld, to += w->out.ld)
-        if (p->normalise)
-            w->n->plan.kernels->standardise(from, channels, (float)p->epsilon, p->scale, p->shift, to);
-        else
-            *to = w->n->plan.kernels->sum(from, channels) / (float)channels;
+    if (p->normalise)
+        w->n->plan.kernels->standardise(w->in.buffer->w, channels, from, w->in.ld, (float)p->epsilon, p->scale,
+                                        p->shift, to, w->out.ld);
+    else
+        for (size_t x = 0; x < w->in.buffer->w; x++)
+            to[x * w->out.ld] = w->n->plan.kernels->sum(from + x * w->in.ld, channels) / (float)channels;
 }
 
 static void by_pixel_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)

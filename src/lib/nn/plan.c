@@ -365,6 +365,23 @@ static pel_status make_steps(const pel_context *ctx, plan *p)
     return build_all(&b);
 }
 
+/* Constants are in the steps now; only what the reference runs reads them still. */
+static void drop_constants(plan *p)
+{
+    graph *g = &p->g;
+    for (size_t i = 0; i < g->value_count; i++)
+        g->values[i].uses = 0;
+    for (size_t i = 0; i < p->step_count; i++) {
+        const graph_node *n = p->steps[i].whole ? &g->nodes[p->steps[i].node] : NULL;
+        for (size_t k = 0; n != NULL && k < n->input_count; k++)
+            if (n->inputs[k] != NONE)
+                g->values[n->inputs[k]].uses = 1;
+    }
+    for (size_t i = 0; i < g->value_count; i++)
+        if (g->values[i].uses == 0)
+            nn_array_free(&g->values[i].array);
+}
+
 pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, plan *p)
 {
     memset(p, 0, sizeof *p);
@@ -379,6 +396,7 @@ pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_s
         status = make_steps(ctx, p);
     if (status != PEL_OK)
         return status;
+    drop_constants(p);
     number_passes(p);
     note_uses(p);
     for (size_t pass = 0; pass < p->pass_count; pass++)

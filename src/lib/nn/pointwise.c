@@ -66,25 +66,19 @@ typedef struct {
     size_t y0;
 } work;
 
-/* An operand in one row: where, floats from pixel to pixel and from channel to channel. */
-typedef struct {
-    const float *at;
-    size_t pixel, channel;
-} operand;
-
-static operand operand_of(const work *w, size_t k, size_t y)
+static kernel_operand operand_of(const work *w, size_t k, size_t y)
 {
     const point *p = w->s->data;
     if (p->source[k] < 0)
-        return (operand){p->constant, 0, p->constant_step};
+        return (kernel_operand){p->constant, 0, p->constant_step};
     picture in = plan_picture(&w->n->plan, w->s->inputs[p->source[k]]);
-    return (operand){picture_row(&in, in.buffer->h == 1 ? 0 : y), in.buffer->w == 1 ? 0 : in.ld, in.c > 1};
+    return (kernel_operand){picture_row(&in, in.buffer->h == 1 ? 0 : y), in.buffer->w == 1 ? 0 : in.ld, in.c > 1};
 }
 
 /* Is a row one run of samples without gaps, or one number throughout? */
-static bool is_run(const operand *o, size_t channels)
+static bool is_run(const kernel_operand *o, size_t channels)
 {
-    return (o->pixel == channels && (o->channel == 1 || channels == 1)) || o->pixel + o->channel == 0;
+    return (o->stride == channels && (o->step == 1 || channels == 1)) || o->stride + o->step == 0;
 }
 
 static void point_job(void *arg, size_t index, size_t worker)
@@ -94,17 +88,16 @@ static void point_job(void *arg, size_t index, size_t worker)
     const nn_kernels *kernels = w->n->plan.kernels;
     picture out = plan_picture(&w->n->plan, w->s->output);
     size_t y = w->y0 + index, width = out.buffer->w;
-    operand a = operand_of(w, 0, y), b = p->f < POINT_ADD ? a : operand_of(w, 1, y);
+    kernel_operand a = operand_of(w, 0, y), b = p->f < POINT_ADD ? a : operand_of(w, 1, y);
     float *to = picture_row(&out, y);
     (void)worker;
-    bool flat = out.ld == out.c && is_run(&a, out.c) && is_run(&b, out.c);
-    if (flat) {
-        kernels->pointwise(p->f, width * out.c, a.at, a.pixel != 0, b.at, b.pixel != 0, p->p, p->q, to);
-        return;
+    if (out.ld == out.c && is_run(&a, out.c) && is_run(&b, out.c)) {
+        a.step = a.stride != 0;
+        b.step = b.stride != 0;
+        kernels->pointwise(p->f, 1, width * out.c, a, b, p->p, p->q, to, 0);
+    } else {
+        kernels->pointwise(p->f, width, out.c, a, b, p->p, p->q, to, out.ld);
     }
-    for (size_t x = 0; x < width; x++)
-        kernels->pointwise(p->f, out.c, a.at + x * a.pixel, a.channel, b.at + x * b.pixel, b.channel, p->p,
-                           p->q, to + x * out.ld);
 }
 
 static void point_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
