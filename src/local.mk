@@ -39,3 +39,7 @@ bin_PROGRAMS += pel-cnn
 pel_cnn_SOURCES = src/pel-cnn.c
 pel_cnn_CPPFLAGS = $(AM_CPPFLAGS) -DMODELS_FOLDER='"$(pkgdatadir)/models"'
 pel_cnn_LDADD = libpellucid-nn.la libpellucid.la
+
+bin_PROGRAMS += pel-net
+pel_net_SOURCES = src/pel-net.c
+pel_net_LDADD = libpellucid-nn.la libpellucid.la

@@ -29,6 +29,7 @@ static const struct {
     {"rl", "restore: Richardson-Lucy deconvolution"},
     {"tv", "restore: total variation or hyper-Laplacian prior"},
     {"cnn", "restore: a neural network (ONNX)"},
+    {"net", "write an untrained network"},
     {"score", "metrics against the truth"},
 };
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-noise
-  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-score"
+  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-net pel-score"
 
 # Those that read a stream on stdin.
 readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-noise pel-blind pel-wiener
@@ -20,6 +20,7 @@ arguments_of() {
   pel-crop) arguments=(24x16+2+3) ;;
   pel-tile) arguments=(40x40 --overlap 8) ;;
   pel-psf) arguments=(gauss:1) ;;
+  pel-net) arguments=(srcnn -o "$work/net.onnx") ;;
   pel-blur) arguments=(-k gauss:1) ;;
   pel-noise) arguments=(0.01) ;;
   pel-blind) arguments=(--size 5 -n 1) ;;

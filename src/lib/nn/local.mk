@@ -22,6 +22,13 @@ libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c 
   src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 
+# Architectures.
+pelinclude_HEADERS += include/pellucid/nets.h
+libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/nets/nets.c src/lib/nn/nets/ffdnet.c \
+  src/lib/nn/nets/unet.c src/lib/nn/nets/resnet.c src/lib/nn/nets/vgg.c src/lib/nn/nets/multiscale.c \
+  src/lib/nn/nets/dbpn.c src/lib/nn/nets/nafnet.c src/lib/nn/nets/tnrd.c src/lib/nn/nets/dbn.c \
+  src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
+
 # Models on frames.
 libpel_nn_la_SOURCES += src/lib/nn/cnn.c
 

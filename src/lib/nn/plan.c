@@ -11,6 +11,7 @@
 #include "plan.h"
 
 #define BAND 4096 /* pixels of a band for each thread */
+#define MOST_FLOATS (1 << 20) /* of a value's rows in a band, for each thread */
 
 /* ---- Values that are parts of others */
 
@@ -254,21 +255,24 @@ static size_t lowest_needed(const plan *p, const buffer *b, size_t pass)
     return low;
 }
 
-/* Bands are high enough that a layer's work on one is worth sharing among threads. */
+/* Bands are high enough that a layer's work on one is worth sharing among threads, and low enough that the widest
+ * values stay small. */
 size_t plan_parts(const plan *p, size_t pass)
 {
-    size_t tallest = 1, widest = 1;
+    size_t tallest = 1, widest = 1, longest = 1;
     for (size_t i = 0; i < p->step_count; i++) {
         const step *s = &p->steps[i];
         if (s->pass != pass || s->whole)
             continue;
         tallest = s->height > tallest ? s->height : tallest;
         for (size_t k = 0; k < s->input_count; k++) {
-            size_t w = plan_picture(p, s->inputs[k]).buffer->w;
-            widest = w > widest ? w : widest;
+            const buffer *b = plan_picture(p, s->inputs[k]).buffer;
+            widest = b->w > widest ? b->w : widest;
+            longest = b->w * b->c > longest ? b->w * b->c : longest;
         }
     }
-    size_t band = round_up((BAND * p->threads + widest - 1) / widest, 8);
+    size_t rows = (BAND * p->threads + widest - 1) / widest, most = MOST_FLOATS * p->threads / longest;
+    size_t band = round_up(rows < most + 1 ? rows : most + 1, 8);
     return (tallest + band - 1) / band;
 }
 

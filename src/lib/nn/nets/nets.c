@@ -1,0 +1,153 @@
+/* nets.c - the table of architectures, and the plain chains of convolutions.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "net.h"
+
+/* ---- Chains */
+
+/* C. Dong et al., Image super-resolution using deep convolutional networks, PAMI 38 (2016) 295: 9-5-5. */
+static void srcnn(net *n)
+{
+    val x = net_input(n, "image", n->o.channels, "image");
+    n->failed = n->o.depth != 3;
+    x = net_act(n, net_conv(n, x, n->o.width, (layer){.kernel = 9}), "Relu");
+    x = net_act(n, net_conv(n, x, n->o.width / 2, (layer){.kernel = 5}), "Relu");
+    net_output(n, net_conv(n, x, n->o.channels, (layer){.kernel = 5}), "output");
+}
+
+/* `depth` convolutions of 3 x 3, the last one's result added to (or subtracted from) the image. */
+static void chain(net *n, const int64_t *dilations, const char *operator, bool norm)
+{
+    val image = net_input(n, "image", n->o.channels, "image"), x = image;
+    for (int64_t i = 0; i + 1 < n->o.depth; i++) {
+        layer l = {.kernel = 3, .dilation = dilations != NULL ? dilations[i] : 1};
+        l.no_bias = norm && i > 0;
+        x = net_conv(n, x, n->o.width, l);
+        if (norm && i > 0)
+            x = net_norm(n, x, "BatchNormalization");
+        x = net_act(n, x, "Relu");
+    }
+    net_output(n, net_pair(n, operator, image, net_conv3_last(n, x, n->o.channels)), "output");
+}
+
+/* J. Kim et al., Accurate image super-resolution using very deep convolutional networks, CVPR 2016. */
+static void vdsr(net *n) { chain(n, NULL, "Add", false); }
+
+/* K. Zhang et al., Beyond a Gaussian denoiser, TIP 26 (2017) 3142: it finds the noise. */
+static void dncnn(net *n) { chain(n, NULL, "Sub", n->o.batch_norm); }
+
+/* K. Zhang et al., Learning deep CNN denoiser prior for image restoration, CVPR 2017. */
+static void ircnn(net *n)
+{
+    static const int64_t dilations[] = {1, 2, 3, 4, 3, 2, 1};
+    n->failed = n->o.depth != 7;
+    if (!n->failed)
+        chain(n, dilations, "Sub", false);
+}
+
+/* ---- The table: name, summary, width, depth, channels, what depth counts; most width and depth, multiple */
+
+static const net_row table[] = {
+    {{"srcnn", "9-5-5, three layers (Dong et al. 2016)", 64, 3, 1, "layers (3)"}, 1024, 3, 1, srcnn},
+    {{"vdsr", "twenty layers and the image (Kim et al. 2016)", 64, 20, 1, "layers"}, 1024, 200, 1, vdsr},
+    {{"dncnn", "seventeen layers that find the noise (Zhang et al. 2017)", 64, 17, 1, "layers"}, 1024, 200, 1, dncnn},
+    {{"ircnn", "seven dilated layers that find the noise (Zhang et al. 2017)", 64, 7, 1, "layers (7)"}, 1024, 7, 1,
+     ircnn},
+    {{"ffdnet", "half resolution, with the noise level (Zhang et al. 2018)", 64, 15, 1, "layers"}, 1024, 200, 2,
+     net_ffdnet},
+    {{"unet", "encoder and decoder with skips (Ronneberger et al. 2015)", 32, 4, 3, "levels"}, 256, 6, 0, net_unet},
+    {{"resnet", "DeblurGAN's generator (Kupyn et al. 2018)", 64, 9, 3, "residual blocks"}, 512, 64, 4, net_resnet},
+    {{"vgg", "encoder and decoder without skips, as VGG (Simonyan & Zisserman 2015)", 64, 3, 3, "levels"}, 256, 5, 0,
+     net_vgg},
+    {{"multiscale", "three scales, coarse to fine (Nah et al. 2017)", 64, 19, 3, "residual blocks a scale"}, 512, 64, 4,
+     net_multiscale},
+    {{"dbpn", "back-projection, up and down (Haris et al. 2018)", 32, 3, 3, "pairs of units"}, 256, 16, 2, net_dbpn},
+    {{"nafnet", "no activations: gates and attention (Chen et al. 2022)", 32, 4, 3, "levels"}, 256, 5, 0, net_nafnet},
+    {{"tnrd", "trainable nonlinear reaction diffusion (Chen & Pock 2017)", 24, 5, 1, "stages"}, 48, 16, 1, net_tnrd},
+    {{"dbn", "five frames of a video, stacked (Su et al. 2017)", 64, 3, 3, "levels (3)"}, 256, 3, 8, net_dbn},
+    {{"strn", "a video's frames with a recurrent state (Kim et al. 2017)", 32, 4, 3, "residual blocks"}, 256, 32, 2,
+     net_strn},
+    {{"exemplar", "a picture and a sharp one of the same scene", 32, 3, 3, "levels"}, 256, 5, 0, net_exemplar},
+};
+
+const pel_net_info *pel_net_find(size_t index)
+{
+    return index < sizeof table / sizeof table[0] ? &table[index].info : NULL;
+}
+
+static pel_status bad(const net_row *r, const char *what, pel_error *error)
+{
+    return pel_error_set(error, PEL_EINVAL, "%s: %s does not suit this architecture", r->info.name, what);
+}
+
+static pel_status set_params(const net_row *r, const pel_net_params *given, pel_net_params *o, pel_error *error)
+{
+    /* FFDNet for colour is wider and has fewer layers. */
+    bool colour = strcmp(r->info.name, "ffdnet") == 0 && given->channels == 3;
+    *o = *given;
+    o->width = given->width != 0 ? given->width : colour ? 96 : r->info.width;
+    o->depth = given->depth != 0 ? given->depth : colour ? 12 : r->info.depth;
+    o->channels = given->channels != 0 ? given->channels : r->info.channels;
+    if (o->width < 2 || o->width > r->most_width || o->width % 2 != 0)
+        return bad(r, "the width", error);
+    if (o->depth < 1 || o->depth > r->most_depth)
+        return bad(r, "the depth", error);
+    if (o->channels != 1 && o->channels != 3)
+        return bad(r, "the number of channels", error);
+    if (o->batch_norm && strcmp(r->info.name, "dncnn") != 0)
+        return bad(r, "batch normalisation", error);
+    if (o->features && strcmp(r->info.name, "vgg") != 0)
+        return bad(r, "outputs of features", error);
+    return PEL_OK;
+}
+
+/* What pel-net was asked, and that nothing was learned yet. */
+static void describe(net *n, const net_row *r)
+{
+    char text[400];
+    snprintf(text, sizeof text, "%s --width %lld --depth %lld --channels %lld --seed %llu%s%s", r->info.name,
+             (long long)n->o.width, (long long)n->o.depth, (long long)n->o.channels, (unsigned long long)n->o.seed,
+             n->o.batch_norm ? " --batch-norm" : "", n->o.features ? " --features" : "");
+    pel_model_set_metadata(n->m, "pellucid.architecture", text);
+    snprintf(text, sizeof text, "Untrained: %s.", r->info.summary);
+    pel_model_set_metadata(n->m, "pellucid.card", text);
+    /* Levels halve the picture: all but the first (unet, vgg, exemplar), or each (nafnet). */
+    int64_t halvings = strcmp(r->info.name, "nafnet") == 0 ? n->o.depth : n->o.depth - 1;
+    snprintf(text, sizeof text, "%lld", (long long)(r->multiple != 0 ? r->multiple : INT64_C(1) << halvings));
+    pel_model_set_metadata(n->m, "pellucid.multiple", text);
+    pel_model_set_metadata(n->m, "pellucid.range", "1");
+}
+
+pel_status pel_net_build(const char *name, const pel_net_params *params, pel_model **model, pel_error *error)
+{
+    const net_row *r = NULL;
+    *model = NULL;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        if (strcmp(table[i].info.name, name) == 0)
+            r = &table[i];
+    if (r == NULL)
+        return pel_error_set(error, PEL_EINVAL, "'%.40s': no architecture of this name", name);
+    net n = {.count = 0};
+    pel_status status = set_params(r, params, &n.o, error);
+    if (status != PEL_OK)
+        return status;
+    n.m = pel_model_new(name, 17);
+    n.rng = pel_rng_new(n.o.seed, 0);
+    if (n.m == NULL || n.rng == NULL) {
+        status = pel_error_set(error, PEL_ENOMEM, "out of memory");
+    } else {
+        describe(&n, r);
+        r->build(&n);
+        status = n.failed ? bad(r, "the depth", error) : pel_model_finish(n.m, error);
+    }
+    pel_rng_free(n.rng);
+    if (status == PEL_OK)
+        *model = n.m;
+    else
+        pel_model_free(n.m);
+    return status;
+}

@@ -1,0 +1,39 @@
+# net.sh - pel-net: files that pel-cnn runs, the same bytes for the same seed, what is refused.
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "${top_srcdir:-.}/tests/lib.sh"
+
+is 0 pel-net --list
+ok [ "$(wc -l <out)" -eq 16 ]
+ok grep -q '^nafnet	32	4	3	levels	' out
+is 0 pel-net unet --width 8 --depth 3 --seed 4 -o a.onnx
+is 0 pel-net unet --width 8 --depth 3 --seed 4 -o -
+ok cmp -s a.onnx out
+is 0 pel-net unet --width 8 --depth 3 --seed 5 -o b.onnx
+ok [ "$(cksum <a.onnx)" != "$(cksum <b.onnx)" ]
+is 0 pel-cnn --describe -m a.onnx
+ok grep -q '^pellucid.architecture	unet --width 8 --depth 3 --channels 3 --seed 4$' out
+ok grep -q '^pellucid.multiple	4$' out
+# An untrained net is close to the identity, at any size.
+scene 37x23x1x3 >scene.pel
+pipe_is 0 'pel-cnn -m a.onnx <scene.pel'
+ok [ "$(pel-info <out | grep -c '	image	37x23x1x3	')" -eq 1 ]
+is 0 pel-net ffdnet --width 8 --depth 3 -o f.onnx
+pipe_is 0 'scene 30x20x1x1 roles sigma | pel-cnn -m f.onnx -s 0.1'
+is 0 pel-net -v srcnn -o s.onnx
+said '57281 weights'
+
+is 2 pel-net
+is 2 pel-net unet
+said '-o FILE'
+is 2 pel-net nothing -o x.onnx
+said 'no architecture'
+is 2 pel-net ircnn --depth 3 -o x.onnx
+said 'depth'
+is 2 pel-net unet --width 7 -o x.onnx
+said 'width'
+is 2 pel-net unet --channels 2 -o x.onnx
+is 2 pel-net unet --features -o x.onnx
+ok [ ! -e x.onnx ]
+is 1 pel-net srcnn -o /nonexistent/x.onnx
+is 1 bash -c 'pel-net srcnn -o - >/dev/full'
+done_testing
