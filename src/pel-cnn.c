@@ -20,10 +20,15 @@ typedef struct {
     bool inpaint, list, describe;
 } settings;
 
+#define MOST_HELD 33
+
+/* Images wait until those after them in the model's window have come. */
 typedef struct {
     pel_model *model;
     pel_cnn *cnn;
     bool told;
+    pel_bundle held[MOST_HELD];
+    size_t count, next; /* held; the first that was not restored yet */
 } state;
 
 #define AT(member) offsetof(settings, member)
@@ -195,6 +200,8 @@ static pel_status start(pel_run *run)
 static void stop(pel_run *run)
 {
     state *st = pel_run_state(run);
+    for (size_t i = 0; i < st->count; i++)
+        pel_bundle_clear(&st->held[i]);
     pel_cnn_free(st->cnn);
     pel_model_free(st->model);
 }
@@ -220,14 +227,22 @@ static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restor
     return status;
 }
 
-static pel_status image(pel_run *run, const pel_bundle *bundle)
+/* Image `at` of those held; the video is continued by its first and last. */
+static pel_status restore(pel_run *run, size_t at)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
+    const pel_bundle *bundle = &st->held[at];
+    const pel_frame *frames[MOST_HELD];
+    size_t window = pel_cnn_window(st->cnn);
+    for (size_t k = 0; k <= 2 * window; k++) {
+        size_t i = at + k < window ? 0 : at + k - window;
+        frames[k] = st->held[i < st->count ? i : st->count - 1].image;
+    }
     pel_cnn_params params = {.colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
     pel_cnn_report report;
     pel_frame *restored;
-    pel_status status = pel_cnn_run(pel_run_context(run), st->cnn, bundle, &params, &restored, &report);
+    pel_status status = pel_cnn_run(pel_run_context(run), st->cnn, bundle, frames, &params, &restored, &report);
     if (status != PEL_OK)
         return status;
     if (report.white_guessed)
@@ -237,6 +252,38 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
     st->told = true;
     status = emit(run, bundle, restored);
     pel_frame_unref(restored);
+    return status;
+}
+
+static pel_status image(pel_run *run, const pel_bundle *bundle)
+{
+    state *st = pel_run_state(run);
+    size_t window = pel_cnn_window(st->cnn);
+    if (st->count == 2 * window + 1) {
+        pel_bundle_clear(&st->held[0]);
+        memmove(st->held, st->held + 1, (st->count - 1) * sizeof *st->held);
+        st->count--;
+        st->next--;
+    }
+    st->held[st->count] = (pel_bundle){NULL, NULL, 0};
+    pel_status status = pel_bundle_copy(&st->held[st->count], bundle, pel_run_error(run));
+    st->count += status == PEL_OK;
+    while (status == PEL_OK && st->next + window < st->count)
+        status = restore(run, st->next++);
+    return status;
+}
+
+/* The stream ends: its last images, and another video may follow. */
+static pel_status drain(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    pel_status status = PEL_OK;
+    while (status == PEL_OK && st->next < st->count)
+        status = restore(run, st->next++);
+    while (st->count > 0)
+        pel_bundle_clear(&st->held[--st->count]);
+    st->next = 0;
+    pel_cnn_reset(st->cnn);
     return status;
 }
 
@@ -251,6 +298,7 @@ static const pel_program program = {
     .print = print,
     .start = start,
     .image = image,
+    .drain = drain,
     .stop = stop,
 };
 

@@ -6,6 +6,8 @@
  * residue   data - image
  * mean      every sample the mean of the picture: it sees all of it
  * nan       0 / 0
+ * window    the mean of three frames
+ * sum       image + the sum of those before it: a state
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
 #include "config.h"
@@ -79,6 +81,31 @@ static pel_model *not_a_number(void)
     return m;
 }
 
+static pel_model *window(void)
+{
+    pel_model *m = pel_model_new("window", 17);
+    pel_model_add_input(m, "image", 3);
+    pel_model_add_output(m, "output", 1);
+    pel_model_set_metadata(m, "pellucid.window", "1");
+    float *w = pel_model_add_floats(m, "w", 4, (int64_t[]){1, 3, 1, 1});
+    for (int i = 0; w != NULL && i < 3; i++)
+        w[i] = 1.0f / 3;
+    pel_model_add_node(m, "Conv", "image w", "output");
+    return m;
+}
+
+static pel_model *sum(void)
+{
+    pel_model *m = start("sum", 1);
+    pel_model_add_input(m, "before", 1);
+    pel_model_set_metadata(m, "pellucid.input.image", "image");
+    pel_model_set_metadata(m, "pellucid.input.before", "state:now");
+    pel_model_add_output(m, "now", 1);
+    pel_model_add_node(m, "Add", "image before", "now");
+    pel_model_add_node(m, "Identity", "now", "output");
+    return m;
+}
+
 int main(int argc, char **argv)
 {
     pel_error error = {PEL_OK, ""};
@@ -89,9 +116,11 @@ int main(int argc, char **argv)
                    : strcmp(name, "residue") == 0 ? two_inputs(name, "data", "Sub", "data image")
                    : strcmp(name, "mean") == 0    ? mean()
                    : strcmp(name, "nan") == 0     ? not_a_number()
+                   : strcmp(name, "window") == 0  ? window()
+                   : strcmp(name, "sum") == 0     ? sum()
                                                   : NULL;
     if (m == NULL) {
-        fprintf(stderr, "usage: model smooth|halves|add|residue|mean|nan FILE.onnx\n");
+        fprintf(stderr, "usage: model smooth|halves|add|residue|mean|nan|window|sum FILE.onnx\n");
         return 2;
     }
     pel_status status = pel_model_finish(m, &error);

@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * Metadata of a model (ONNX's metadata_props):
- *   pellucid.input.NAME  what the graph's input NAME is: image, data, sigma, psf or reference (a model with one
- *                        input needs none: it is the image)
+ *   pellucid.input.NAME  what the graph's input NAME is: image, data, sigma, psf, reference, or state:OUTPUT, the
+ *                        output of that name of the last run, zeros at first (a model with one input needs none:
+ *                        it is the image)
+ *   pellucid.window      r: the image input is 2r + 1 frames of a video, one after the other, the image in the middle
  *   pellucid.range       the value of white (1); black is 0
  *   pellucid.multiple    both sides of a picture must be multiples of it (without: the least power of two that does)
  *   pellucid.card        what the model is for, and how it came about
@@ -42,11 +44,17 @@ typedef struct pel_cnn pel_cnn;
 pel_status pel_cnn_new(const pel_model *model, pel_cnn **cnn, pel_error *error);
 void pel_cnn_free(pel_cnn *cnn);
 
+/* Frames that the model takes before and after the image. */
+size_t pel_cnn_window(const pel_cnn *cnn);
+/* Forgets the state that runs hand on: another video begins. */
+void pel_cnn_reset(pel_cnn *cnn);
+
 /* Runs the model on the bundle's image: a new frame of its size and keys.  Networks are compiled for a size and kept
  * until another one comes.  PEL_EINVAL: the stream lacks a companion (named), or sizes do not suit; PEL_ELIMIT: over
  * ctx->memory; PEL_ENUMERIC: a result that is not finite. */
+/* `frames`: the 2r + 1 images of the window, the bundle's own in the middle; NULL for a window of 0. */
 pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
-                       const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report);
+                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report);
 
 PEL_END_DECLS
 #endif

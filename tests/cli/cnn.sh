@@ -3,7 +3,7 @@
 . "${top_srcdir:-.}/tests/lib.sh"
 text() { pel-write --role "${1:-image}" -f text -; } # samples, a row a line
 stat_of() { pel-info --stats | awk -F '\t' -v r="$1" -v c="$2" '$2 == r { print $c }'; } # role, column
-for m in smooth halves add residue mean nan; do model $m $m.onnx || exit 99; done
+for m in smooth halves add residue mean nan window sum; do model $m $m.onnx || exit 99; done
 
 # The picture: 3 x 2 samples, white is 1 when it comes from integers.
 printf '0 0 0\n0 9 0\n0 0 0\n0 0 0\n' >spot.txt
@@ -65,6 +65,18 @@ pipe_is 0 'pel-read hole.pfm | pel-cnn -m smooth.onnx'
 ok [ "$(stat_of image 10 <out)" = 1 ]
 pipe_is 0 'pel-read hole.pfm | pel-cnn -m smooth.onnx --inpaint'
 ok [ "$(text <out | head -2 | tail -1)" = '1 1 1' ]
+
+# Video: a window of frames, continued by the first and the last; a state, which ends with the stream.
+for v in 9 3 6 0; do printf '%s %s\n' "$v" 9 >"$v.txt"; done
+pel-read 9.txt 3.txt 6.txt 0.txt >video.pel
+first() { pel-write -f text "$1-%d.txt" <out; for i in 0 1 2 3; do cut -d' ' -f1 "$1-$i.txt"; done | awk '{ printf "%.4g ", $1 }'; }
+pipe_is 0 'pel-cnn -m window.onnx <video.pel'
+ok [ "$(first w)" = '7 6 3 2 ' ]
+pipe_is 0 'pel-cnn -m sum.onnx <video.pel'
+ok [ "$(first s)" = '9 12 18 18 ' ]
+pipe_is 0 'cat video.pel video.pel | pel-cnn -m sum.onnx | pel-write -f text t-%d.txt'
+ok [ "$(cut -d' ' -f1 t-4.txt)" = 9 ]
+pipe_is 1 'pel-cnn -m sum.onnx <colour.pel'
 
 # What is refused.
 is 2 bash -c 'pel-cnn <spot.pel'

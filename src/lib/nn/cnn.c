@@ -11,8 +11,9 @@
 #include <pellucid/fill.h>
 
 #define MOST_INPUTS 8
+#define MOST_WINDOW 16
 
-typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE } role;
+typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE, STATE } role;
 static const char *const role_names[] = {"image", "data", "sigma", "psf", "reference"};
 
 struct pel_cnn {
@@ -20,7 +21,10 @@ struct pel_cnn {
     role roles[MOST_INPUTS];
     size_t multiple;           /* of both sides; where the model does not say, the least that was found to do */
     bool multiple_said;
-    size_t channels;           /* of the model's image; 0: any */
+    size_t channels;           /* of the model's image, one frame of it; 0: any */
+    size_t window;             /* frames before and after the image */
+    size_t source[MOST_INPUTS]; /* of a state: the output that it is */
+    float *state[MOST_INPUTS]; /* of the last run, or NULL */
     double range;
     pel_network *network;      /* for `sizes` */
     pel_size sizes[MOST_INPUTS];
@@ -28,7 +32,7 @@ struct pel_cnn {
 
 /* ---- Metadata */
 
-static pel_status read_role(const pel_model *m, size_t k, role *to, pel_error *error)
+static pel_status read_role(const pel_model *m, size_t k, role *to, size_t *source, pel_error *error)
 {
     char key[160];
     const char *name = m->inputs[k].name, *given;
@@ -37,6 +41,12 @@ static pel_status read_role(const pel_model *m, size_t k, role *to, pel_error *e
     *to = IMAGE;
     if (given == NULL && m->input_count == 1)
         return PEL_OK;
+    for (size_t o = 0; given != NULL && strncmp(given, "state:", 6) == 0 && o < m->output_count; o++)
+        if (strcmp(m->outputs[o].name, given + 6) == 0) {
+            *to = STATE;
+            *source = o;
+            return PEL_OK;
+        }
     for (size_t r = 0; r < sizeof role_names / sizeof role_names[0]; r++)
         if (strcmp(given != NULL ? given : name, role_names[r]) == 0) {
             *to = (role)r;
@@ -49,12 +59,12 @@ static pel_status read_role(const pel_model *m, size_t k, role *to, pel_error *e
                          key);
 }
 
-static pel_status read_number(const pel_model *m, const char *key, double least, double most, double *value,
-                              pel_error *error)
+static pel_status read_number(const pel_model *m, const char *key, double least, double most, double otherwise,
+                              double *value, pel_error *error)
 {
     const char *text = pel_model_metadata(m, key);
     char *end;
-    *value = 1;
+    *value = otherwise;
     if (text == NULL)
         return PEL_OK;
     *value = strtod(text, &end);
@@ -66,14 +76,14 @@ static pel_status read_number(const pel_model *m, const char *key, double least,
 static pel_status read_metadata(pel_cnn *c, pel_error *error)
 {
     const pel_model *m = c->model;
-    double multiple;
+    double multiple, window;
     pel_status status = PEL_OK;
     bool image = false;
     if (m->input_count > MOST_INPUTS)
         return pel_error_set(error, PEL_EINVAL, "the model has %zu inputs", m->input_count);
     for (size_t k = 0; k < m->input_count && status == PEL_OK; k++) {
         const pel_model_value *in = &m->inputs[k];
-        status = read_role(m, k, &c->roles[k], error);
+        status = read_role(m, k, &c->roles[k], &c->source[k], error);
         if (status == PEL_OK && (in->type != PEL_MODEL_FLOAT || (in->has_shape && in->rank != 4)))
             status = pel_error_set(error, PEL_EINVAL, "the model's input '%.60s' is not a picture", in->name);
         if (status == PEL_OK && c->roles[k] == IMAGE) {
@@ -81,12 +91,20 @@ static pel_status read_metadata(pel_cnn *c, pel_error *error)
             c->channels = in->has_shape && in->dims[1] > 0 ? (size_t)in->dims[1] : 0;
         }
     }
+    if (status == PEL_OK)
+        status = read_number(m, "pellucid.window", 0, MOST_WINDOW, 0, &window, error);
+    if (status == PEL_OK)
+        c->window = (size_t)window;
+    if (status == PEL_OK && c->channels % (2 * c->window + 1) != 0)
+        status = pel_error_set(error, PEL_EINVAL, "the model's %zu channels are not %zu frames", c->channels,
+                               2 * c->window + 1);
+    c->channels /= 2 * c->window + 1;
     if (status == PEL_OK && !image)
         status = pel_error_set(error, PEL_EINVAL, "none of the model's inputs is the image");
     if (status == PEL_OK)
-        status = read_number(m, "pellucid.range", 1e-6, 1e6, &c->range, error);
+        status = read_number(m, "pellucid.range", 1e-6, 1e6, 1, &c->range, error);
     if (status == PEL_OK)
-        status = read_number(m, "pellucid.multiple", 1, 4096, &multiple, error);
+        status = read_number(m, "pellucid.multiple", 1, 4096, 1, &multiple, error);
     if (status == PEL_OK)
         c->multiple = (size_t)multiple;
     c->multiple_said = pel_model_metadata(m, "pellucid.multiple") != NULL;
@@ -111,9 +129,21 @@ pel_status pel_cnn_new(const pel_model *model, pel_cnn **cnn, pel_error *error)
 
 void pel_cnn_free(pel_cnn *cnn)
 {
-    if (cnn != NULL)
+    if (cnn != NULL) {
+        pel_cnn_reset(cnn);
         pel_network_free(cnn->network);
+    }
     pel_free(cnn);
+}
+
+size_t pel_cnn_window(const pel_cnn *cnn) { return cnn->window; }
+
+void pel_cnn_reset(pel_cnn *cnn)
+{
+    for (size_t k = 0; k < MOST_INPUTS; k++) {
+        pel_free(cnn->state[k]);
+        cnn->state[k] = NULL;
+    }
 }
 
 /* ---- One run: planes of the stream to the model's inputs */
@@ -122,6 +152,7 @@ typedef struct {
     const pel_context *ctx;
     pel_cnn *c;
     const pel_bundle *bundle;
+    const pel_frame *const *frames; /* of the window, or NULL */
     const pel_cnn_params *params;
     pel_cnn_report *report;
     pel_size size, padded; /* of a plane: depth 1, the image's channels */
@@ -204,6 +235,21 @@ static pel_status find_frame(const job *j, role r, const pel_frame **frame)
     return PEL_OK;
 }
 
+/* The frames of the window, one after the other. */
+static pel_status give_window(const job *j, size_t z, size_t first, size_t channels, float *to)
+{
+    size_t frames = 2 * j->c->window + 1, each = channels / frames, plane = j->padded.w * j->padded.h;
+    pel_status status = PEL_OK;
+    for (size_t i = 0; i < frames && status == PEL_OK; i++) {
+        const pel_frame *f = j->frames[i];
+        if (!pel_size_equal(f->size, j->bundle->image->size))
+            return pel_error_set(j->ctx->error, PEL_EINVAL, "a neighbour in the video has another size");
+        for (size_t c = 0; c < each && status == PEL_OK; c++)
+            status = give_plane(j, f, z, first + c < f->size.c ? first + c : f->size.c - 1, to + (i * each + c) * plane);
+    }
+    return status;
+}
+
 /* Input k of the model, `channels` planes from `first` on. */
 static pel_status give_input(const job *j, size_t k, size_t z, size_t first, size_t channels, float *to)
 {
@@ -211,6 +257,15 @@ static pel_status give_input(const job *j, size_t k, size_t z, size_t first, siz
     size_t plane = j->c->sizes[k].w * j->c->sizes[k].h;
     if (j->c->roles[k] == SIGMA)
         return give_sigma(j, z, first, to);
+    if (j->c->roles[k] == STATE) {
+        if (j->c->state[k] != NULL)
+            memcpy(to, j->c->state[k], channels * plane * sizeof *to);
+        else
+            memset(to, 0, channels * plane * sizeof *to);
+        return PEL_OK;
+    }
+    if (j->c->roles[k] == IMAGE && j->c->window > 0)
+        return give_window(j, z, first, channels, to);
     pel_status status = find_frame(j, j->c->roles[k], &f);
     for (size_t c = 0; c < channels && status == PEL_OK; c++) {
         size_t from = first + c < f->size.c ? first + c : f->size.c - 1;
@@ -232,6 +287,8 @@ static pel_status set_sizes(const job *j, size_t channels)
         pel_size size = j->padded;
         int64_t given = m->inputs[k].has_shape ? m->inputs[k].dims[1] : -1;
         size.c = j->c->roles[k] == SIGMA ? 1 : given > 0 ? (size_t)given : channels;
+        if (j->c->roles[k] == IMAGE)
+            size.c = channels * (2 * j->c->window + 1);
         if (j->c->roles[k] == PSF) {
             const pel_frame *f;
             pel_status status = find_frame(j, PSF, &f);
@@ -249,6 +306,7 @@ static pel_status set_sizes(const job *j, size_t channels)
         return PEL_OK;
     pel_network_free(j->c->network);
     j->c->network = NULL;
+    pel_cnn_reset(j->c); /* of pictures of another size */
     pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, &j->c->network);
     if (status != PEL_OK)
         return status;
@@ -263,6 +321,26 @@ static pel_status set_sizes(const job *j, size_t channels)
 }
 
 /* ---- Running */
+
+/* Outputs that the next run gets back. */
+static pel_status keep_states(const job *j, float *const *outputs)
+{
+    const pel_model *m = j->c->model;
+    for (size_t k = 0; k < m->input_count; k++) {
+        if (j->c->roles[k] != STATE)
+            continue;
+        size_t from = j->c->source[k], count = pel_size_count(j->c->sizes[k]);
+        if (!pel_size_equal(pel_network_output(j->c->network, from), j->c->sizes[k]) || from >= MOST_INPUTS)
+            return pel_error_set(j->ctx->error, PEL_EINVAL, "the model's output '%.60s' does not have the size of its "
+                                 "state", m->outputs[from].name);
+        if (j->c->state[k] == NULL)
+            j->c->state[k] = pel_alloc_floats(count);
+        if (j->c->state[k] == NULL)
+            return pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory");
+        memcpy(j->c->state[k], outputs[from], count * sizeof(float));
+    }
+    return PEL_OK;
+}
 
 /* The model on slice z's channels from `first` on: its output is in `out`, padded. */
 static pel_status run_model(const job *j, size_t z, size_t first, float *out)
@@ -282,6 +360,8 @@ static pel_status run_model(const job *j, size_t z, size_t first, float *out)
     }
     if (status == PEL_OK)
         status = pel_network_run(j->ctx, j->c->network, (const float *const *)inputs, outputs);
+    if (status == PEL_OK)
+        status = keep_states(j, outputs);
     for (size_t k = 0; k < MOST_INPUTS; k++) {
         pel_free(inputs[k]);
         if (k > 0)
@@ -344,15 +424,15 @@ static pel_status run_luma(const pel_context *ctx, pel_cnn *cnn, const pel_bundl
     pel_bundle grey = {NULL, NULL, 0};
     pel_frame *luma = NULL, *restored = NULL;
     for (size_t k = 0; k < cnn->model->input_count; k++)
-        if (cnn->roles[k] == DATA || cnn->roles[k] == REFERENCE)
-            return pel_error_set(ctx->error, PEL_EINVAL, "a model that reads %s works by channel, not on luma",
-                                 role_names[cnn->roles[k]]);
+        if (cnn->roles[k] == DATA || cnn->roles[k] == REFERENCE || cnn->window > 0)
+            return pel_error_set(ctx->error, PEL_EINVAL, "a model that reads more than the image works by channel, "
+                                 "not on luma");
     pel_status status = pel_bundle_copy(&grey, bundle, ctx->error);
     if (status == PEL_OK)
         status = luma_of(bundle->image, &luma, ctx->error);
     if (status == PEL_OK) {
         pel_bundle_set_image(&grey, luma);
-        status = pel_cnn_run(ctx, cnn, &grey, params, &restored, report);
+        status = pel_cnn_run(ctx, cnn, &grey, NULL, params, &restored, report);
     }
     if (status == PEL_OK)
         status = pel_frame_like(bundle->image, NULL, bundle->image->size, result, ctx->error);
@@ -425,11 +505,20 @@ static pel_status fit(job *j, size_t channels)
     }
 }
 
+/* A state belongs to one picture: not to channel after channel, or slice after slice. */
+static bool has_state(const pel_cnn *c)
+{
+    bool state = false;
+    for (size_t k = 0; k < c->model->input_count; k++)
+        state = state || c->roles[k] == STATE;
+    return state;
+}
+
 pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
-                       const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report)
+                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report)
 {
     const pel_frame *image = bundle->image;
-    job j = {ctx, cnn, bundle, params, report, image->size, image->size};
+    job j = {ctx, cnn, bundle, frames, params, report, image->size, image->size};
     size_t channels = cnn->channels != 0 ? cnn->channels : image->size.c;
     *result = NULL;
     if (channels == 1 && image->size.c == 3 && params->colour == PEL_CNN_LUMA)
@@ -437,6 +526,11 @@ pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *b
     if (channels != image->size.c && channels != 1 && image->size.c != 1)
         return pel_error_set(ctx->error, PEL_EINVAL, "the model takes %zu channels, the image has %zu", channels,
                              image->size.c);
+    if (has_state(cnn) && (image->size.d > 1 || image->size.c > channels))
+        return pel_error_set(ctx->error, PEL_EINVAL, "a model with a state takes pictures of its own %zu channels",
+                             channels);
+    if (cnn->window > 0 && frames == NULL)
+        return pel_error_set(ctx->error, PEL_EINVAL, "the model takes a window of frames");
     memset(report, 0, sizeof *report);
     find_scale(image, report);
     j.size.d = j.padded.d = 1;
