@@ -83,9 +83,12 @@ tests_unit_stats_SOURCES = tests/unit/stats.c
 shell_tests += tests/cli/psf.sh tests/cli/blur.sh tests/cli/noise.sh
 
 # Coverage-guided fuzzers, with --enable-fuzz; unit/stream and unit/io-mutate replay damage in any build.
-EXTRA_DIST += tests/fuzz/fuzz-stream.c tests/fuzz/fuzz-file.c
+EXTRA_DIST += tests/fuzz/fuzz-stream.c tests/fuzz/fuzz-file.c tests/fuzz/fuzz-model.c
 if FUZZ
-noinst_PROGRAMS += tests/fuzz/fuzz-stream tests/fuzz/fuzz-file
+noinst_PROGRAMS += tests/fuzz/fuzz-stream tests/fuzz/fuzz-file tests/fuzz/fuzz-model
+tests_fuzz_fuzz_model_SOURCES = tests/fuzz/fuzz-model.c
+tests_fuzz_fuzz_model_LDADD = libpellucid-nn.la $(LDADD)
+tests_fuzz_fuzz_model_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_stream_SOURCES = tests/fuzz/fuzz-stream.c
 tests_fuzz_fuzz_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_file_SOURCES = tests/fuzz/fuzz-file.c

@@ -150,6 +150,18 @@ static bool is_constant(const graph *g, const graph_node *n)
     return true;
 }
 
+/* Steps keep tables as long as a side of a picture: a side must be far below the cap on memory. */
+static pel_status check_sides(const pel_context *ctx, const nn_call *call, size_t number)
+{
+    int64_t most = ctx->memory != 0 && ctx->memory / 256 < INT32_MAX ? (int64_t)(ctx->memory / 256) : INT32_MAX;
+    for (size_t k = 0; k < call->output_count; k++)
+        for (size_t d = 0; call->outputs[k] != NULL && d < call->outputs[k]->rank; d++)
+            if (call->outputs[k]->dims[d] > most)
+                return pel_error_set(ctx->error, PEL_ELIMIT, "node %zu (%s): a size of %lld is over the memory cap",
+                                     number, call->node->operator, (long long)call->outputs[k]->dims[d]);
+    return PEL_OK;
+}
+
 static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, size_t number)
 {
     graph_node *n = &g->nodes[number];
@@ -162,6 +174,8 @@ static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, si
     if (n->gone && ctx->memory != 0) /* its numbers are kept */
         call.limit = ctx->memory / sizeof(double);
     status = n->gone ? nn_operator_evaluate(n->op, &call, number) : nn_operator_infer(n->op, &call, number);
+    if (status == PEL_OK && !n->gone)
+        status = check_sides(ctx, &call, number);
     if (status == PEL_OK && n->op->macs != NULL && !n->gone)
         n->macs = n->op->macs(&call);
     for (size_t k = 0; k < n->output_count; k++) {
