@@ -30,6 +30,14 @@ double pel_network_macs(const pel_network *network);
 /* Do all outputs depend on a neighbourhood only (no operator sees the whole picture)? */
 bool pel_network_is_local(const pel_network *network);
 
+/* For pictures that are too wide for the memory, and models that are local (PEL_EINVAL for others): how many columns
+ * to the left and right of a sample it depends on, and what strips of columns must begin at multiples of. */
+typedef struct {
+    size_t left, right, align;
+} pel_network_strips;
+pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                             pel_network_strips *strips);
+
 /* Runs it: planar pictures in and out (sample index ((c*H) + y)*W + x), outputs in the caller's memory.  Results do
  * not depend on the number of threads. */
 pel_status pel_network_run(const pel_context *ctx, pel_network *network, const float *const *inputs,

@@ -26,8 +26,10 @@ struct pel_cnn {
     size_t source[MOST_INPUTS]; /* of a state: the output that it is */
     float *state[MOST_INPUTS]; /* of the last run, or NULL */
     double range;
-    pel_network *network;      /* for `sizes` */
+    pel_network *network;      /* for `sizes`, or for strips of them */
     pel_size sizes[MOST_INPUTS];
+    pel_network_strips reach;  /* of strips */
+    size_t width, core;        /* of a strip's picture, and of what is kept of it; the picture's, where there are none */
 };
 
 /* ---- Metadata */
@@ -79,8 +81,8 @@ static pel_status read_metadata(pel_cnn *c, pel_error *error)
     double multiple, window;
     pel_status status = PEL_OK;
     bool image = false;
-    if (m->input_count > MOST_INPUTS)
-        return pel_error_set(error, PEL_EINVAL, "the model has %zu inputs", m->input_count);
+    if (m->input_count > MOST_INPUTS || m->output_count > MOST_INPUTS)
+        return pel_error_set(error, PEL_EINVAL, "the model has %zu inputs and %zu outputs", m->input_count, m->output_count);
     for (size_t k = 0; k < m->input_count && status == PEL_OK; k++) {
         const pel_model_value *in = &m->inputs[k];
         status = read_role(m, k, &c->roles[k], &c->source[k], error);
@@ -279,6 +281,38 @@ static pel_status give_input(const job *j, size_t k, size_t z, size_t first, siz
 
 /* ---- The network for these sizes */
 
+/* Compiles for strips of the picture's columns, the widest that the memory takes.  A strip is as much wider than what is
+ * kept of it as the model sees. */
+static pel_status compile_strips(const job *j)
+{
+    pel_cnn *c = j->c;
+    pel_error over = *j->ctx->error;
+    pel_size sizes[MOST_INPUTS];
+    pel_status status = pel_network_reach(j->ctx, c->model, c->sizes, &c->reach);
+    while (status == PEL_OK && c->reach.align % c->multiple != 0)
+        c->reach.align *= 2;
+    size_t align = c->reach.align, width = j->padded.w;
+    size_t around = (c->reach.left + align - 1) / align * align + c->reach.right;
+    for (size_t count = 2; status == PEL_OK; count++) {
+        c->core = ((width + count - 1) / count + align - 1) / align * align;
+        if (c->core + around >= width)
+            continue;
+        c->width = width - (width - c->core - around) / align * align; /* so that strips begin at multiples */
+        for (size_t k = 0; k < c->model->input_count; k++) {
+            sizes[k] = c->sizes[k];
+            sizes[k].w = c->roles[k] == PSF ? sizes[k].w : c->width;
+        }
+        status = pel_network_compile(j->ctx, c->model, sizes, &c->network);
+        if (status != PEL_ELIMIT)
+            return status;
+        if (c->core <= 4 * align || 4 * c->core < around) /* the rest would be mostly margins */
+            break;
+        status = PEL_OK;
+    }
+    *j->ctx->error = over;
+    return PEL_ELIMIT;
+}
+
 static pel_status set_sizes(const job *j, size_t channels)
 {
     const pel_model *m = j->c->model;
@@ -307,20 +341,72 @@ static pel_status set_sizes(const job *j, size_t channels)
     pel_network_free(j->c->network);
     j->c->network = NULL;
     pel_cnn_reset(j->c); /* of pictures of another size */
+    j->c->width = j->c->core = j->padded.w;
     pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, &j->c->network);
+    if (status == PEL_ELIMIT)
+        status = compile_strips(j);
     if (status != PEL_OK)
         return status;
     pel_size out = pel_network_output(j->c->network, 0);
-    if (out.w != j->padded.w || out.h != j->padded.h || out.c != channels) {
+    if (out.w != j->c->width || out.h != j->padded.h || out.c != channels) {
         pel_network_free(j->c->network);
         j->c->network = NULL;
         return pel_error_set(j->ctx->error, PEL_EINVAL, "the model makes %zux%zu with %zu channels of %zux%zu with %zu: "
-                             "not a picture of the same size", out.w, out.h, out.c, j->padded.w, j->padded.h, channels);
+                             "not a picture of the same size", out.w, out.h, out.c, j->c->width, j->padded.h, channels);
     }
     return PEL_OK;
 }
 
 /* ---- Running */
+
+/* `width` columns of all rows and channels. */
+static void copy_columns(const float *from, size_t from_width, float *to, size_t to_width, size_t width, size_t rows)
+{
+    for (size_t y = 0; y < rows; y++)
+        memcpy(to + y * to_width, from + y * from_width, width * sizeof *to);
+}
+
+/* The network on the whole picture, or on one strip after the other: of each the core is kept. */
+static pel_status run_network(const job *j, float *const *inputs, float *const *outputs)
+{
+    pel_cnn *c = j->c;
+    const pel_model *m = c->model;
+    float *in[MOST_INPUTS] = {NULL}, *out[MOST_INPUTS] = {NULL};
+    size_t whole = j->padded.w, align = c->reach.align;
+    pel_status status = PEL_OK;
+    if (c->width == whole)
+        return pel_network_run(j->ctx, c->network, (const float *const *)inputs, outputs);
+    for (size_t k = 0; k < MOST_INPUTS && status == PEL_OK; k++) {
+        pel_size size = c->sizes[k];
+        size.w = c->roles[k] == PSF ? size.w : c->width;
+        in[k] = k < m->input_count ? pel_alloc_floats(pel_size_count(size)) : NULL;
+        out[k] = k < m->output_count ? pel_alloc_floats(pel_size_count(pel_network_output(c->network, k))) : NULL;
+        if ((k < m->input_count && in[k] == NULL) || (k < m->output_count && out[k] == NULL))
+            status = pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory");
+        if (k < m->output_count && pel_network_output(c->network, k).w != c->width)
+            status = pel_error_set(j->ctx->error, PEL_ELIMIT, "the model has outputs of other sizes: not in strips");
+    }
+    for (size_t x = 0; x < whole && status == PEL_OK; x += c->core) {
+        size_t before = (c->reach.left + align - 1) / align * align, begin = x > before ? x - before : 0;
+        begin = begin < whole - c->width ? begin : whole - c->width;
+        for (size_t k = 0; k < m->input_count; k++) {
+            bool psf = c->roles[k] == PSF;
+            size_t width = psf ? c->sizes[k].w : c->width;
+            copy_columns(inputs[k] + (psf ? 0 : begin), c->sizes[k].w, in[k], width, width, c->sizes[k].h * c->sizes[k].c);
+        }
+        status = pel_network_run(j->ctx, c->network, (const float *const *)in, out);
+        size_t keep = whole - x < c->core ? whole - x : c->core;
+        for (size_t k = 0; k < m->output_count && k < MOST_INPUTS && status == PEL_OK; k++) {
+            pel_size size = pel_network_output(c->network, k);
+            copy_columns(out[k] + (x - begin), c->width, outputs[k] + x, whole, keep, size.h * size.c);
+        }
+    }
+    for (size_t k = 0; k < MOST_INPUTS; k++) {
+        pel_free(in[k]);
+        pel_free(out[k]);
+    }
+    return status;
+}
 
 /* Outputs that the next run gets back. */
 static pel_status keep_states(const job *j, float *const *outputs)
@@ -330,7 +416,9 @@ static pel_status keep_states(const job *j, float *const *outputs)
         if (j->c->roles[k] != STATE)
             continue;
         size_t from = j->c->source[k], count = pel_size_count(j->c->sizes[k]);
-        if (!pel_size_equal(pel_network_output(j->c->network, from), j->c->sizes[k]) || from >= MOST_INPUTS)
+        pel_size made = pel_network_output(j->c->network, from);
+        made.w += j->padded.w - j->c->width;
+        if (!pel_size_equal(made, j->c->sizes[k]) || from >= MOST_INPUTS)
             return pel_error_set(j->ctx->error, PEL_EINVAL, "the model's output '%.60s' does not have the size of its "
                                  "state", m->outputs[from].name);
         if (j->c->state[k] == NULL)
@@ -354,12 +442,14 @@ static pel_status run_model(const job *j, size_t z, size_t first, float *out)
                                    : give_input(j, k, z, first, j->c->sizes[k].c, inputs[k]);
     }
     for (size_t k = 1; k < m->output_count && k < MOST_INPUTS && status == PEL_OK; k++) {
-        outputs[k] = pel_alloc_floats(pel_size_count(pel_network_output(j->c->network, k)));
+        pel_size size = pel_network_output(j->c->network, k);
+        size.w += j->padded.w - j->c->width;
+        outputs[k] = pel_alloc_floats(pel_size_count(size));
         if (outputs[k] == NULL)
             status = pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory");
     }
     if (status == PEL_OK)
-        status = pel_network_run(j->ctx, j->c->network, (const float *const *)inputs, outputs);
+        status = run_network(j, inputs, outputs);
     if (status == PEL_OK)
         status = keep_states(j, outputs);
     for (size_t k = 0; k < MOST_INPUTS; k++) {

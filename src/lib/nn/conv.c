@@ -28,22 +28,26 @@ static ptrdiff_t most(const ptrdiff_t *v, size_t count)
     return m;
 }
 
-void conv_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+void conv_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                 ptrdiff_t *to)
 {
     const conv *c = s->data;
+    size_t step_out = axis == 0 ? c->step_y : c->step_x, stride = axis == 0 ? c->stride_y : c->stride_x;
     (void)p;
-    if (k > 0) /* the residual: the same rows */
+    *from = (ptrdiff_t)first;
+    *to = (ptrdiff_t)end;
+    if (k > 0) /* the residual: the same */
         return;
-    y1 = (y1 + s->granule - 1) / s->granule * s->granule; /* Winograd's last tile is whole */
+    end = (end + s->granule - 1) / s->granule * s->granule; /* Winograd's last tile is whole */
     *from = PTRDIFF_MAX;
     *to = PTRDIFF_MIN;
     for (size_t i = 0; i < c->phases; i++) {
         const conv_phase *ph = &c->phase[i];
-        ptrdiff_t first = (ptrdiff_t)(y0 / c->step_y * c->stride_y) + least(ph->dy, ph->taps);
-        ptrdiff_t last = (ptrdiff_t)((y1 - 1) / c->step_y * c->stride_y) + most(ph->dy, ph->taps);
-        *from = first < *from ? first : *from;
-        *to = last + 1 > *to ? last + 1 : *to;
+        const ptrdiff_t *d = axis == 0 ? ph->dy : ph->dx;
+        ptrdiff_t low = (ptrdiff_t)(first / step_out * stride) + least(d, ph->taps);
+        ptrdiff_t high = (ptrdiff_t)((end - 1) / step_out * stride) + most(d, ph->taps) + 1;
+        *from = low < *from ? low : *from;
+        *to = high > *to ? high : *to;
     }
 }
 

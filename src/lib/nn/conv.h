@@ -34,7 +34,7 @@ bool conv_suits_winograd(conv *c);
 pel_status conv_pack_winograd(builder *b, step *s);
 extern const step_kind conv_winograd;
 
-void conv_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+void conv_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                 ptrdiff_t *to);
 void conv_free(step *s);
 size_t conv_packed(const conv *c, size_t lanes);

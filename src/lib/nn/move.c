@@ -33,20 +33,21 @@ static void move_free(step *s)
     pel_free(m->y_of);
 }
 
-static void move_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+static void move_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                        ptrdiff_t *to)
 {
     const move *m = s->data;
+    const ptrdiff_t *of = axis == 0 ? m->y_of : m->x_of;
     (void)p;
     (void)k;
-    if (m->y_of == NULL)
+    if (of == NULL)
         return;
     *from = PTRDIFF_MAX;
     *to = 0;
-    for (size_t y = y0; y < y1; y++)
-        if (m->y_of[y] >= 0) {
-            *from = m->y_of[y] < *from ? m->y_of[y] : *from;
-            *to = m->y_of[y] + 1 > *to ? m->y_of[y] + 1 : *to;
+    for (size_t i = first; i < end; i++)
+        if (of[i] >= 0) {
+            *from = of[i] < *from ? of[i] : *from;
+            *to = of[i] + 1 > *to ? of[i] + 1 : *to;
         }
     *from = *from < *to ? *from : *to;
 }
@@ -216,14 +217,15 @@ static pel_status build_select(builder *b, graph_node *n, bool *made)
 
 /* ---- DepthToSpace, SpaceToDepth */
 
-static void depth_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+static void depth_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                         ptrdiff_t *to)
 {
     ptrdiff_t block = ((const move *)s->data)->block;
     (void)p;
     (void)k;
-    *from = block > 0 ? (ptrdiff_t)y0 / block : (ptrdiff_t)y0 * -block;
-    *to = block > 0 ? ((ptrdiff_t)y1 - 1) / block + 1 : (ptrdiff_t)y1 * -block;
+    (void)axis;
+    *from = block > 0 ? (ptrdiff_t)first / block : (ptrdiff_t)first * -block;
+    *to = block > 0 ? ((ptrdiff_t)end - 1) / block + 1 : (ptrdiff_t)end * -block;
 }
 
 /* The channel of (by, bx, c) in the deep picture: DCR has c last, CRD first. */

@@ -93,6 +93,49 @@ size_t pel_network_memory(const pel_network *n)
 double pel_network_macs(const pel_network *network) { return network->plan.macs; }
 bool pel_network_is_local(const pel_network *network) { return network->plan.local; }
 
+/* ---- Strips */
+
+/* Samples of the inputs to one of the narrowest value: strips that begin at multiples of it meet the same samples. */
+static size_t alignment(const plan *p, size_t width)
+{
+    size_t align = 1;
+    for (size_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].first != NONE && p->buffers[i].w < width)
+            while (p->buffers[i].w * align < width)
+                align *= 2;
+    return align;
+}
+
+pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                             pel_network_strips *strips)
+{
+    pel_context free_ctx = *ctx;
+    plan p;
+    free_ctx.memory = 0;
+    *strips = (pel_network_strips){0, 0, 1};
+    pel_status status = plan_make(&free_ctx, model, inputs, &p);
+    if (status == PEL_OK && !p.local)
+        status = pel_error_set(ctx->error, PEL_EINVAL, "the model sees the whole picture at once");
+    if (status == PEL_OK) {
+        size_t width = inputs[0].w, from, to;
+        strips->align = alignment(&p, width);
+        /* Which of the samples that one of the narrowest stands for makes a difference: try them all. */
+        for (size_t i = 0; i < strips->align && i < 256 && status == PEL_OK; i++) {
+            size_t x = width / 2 / strips->align * strips->align + i;
+            if (x >= width)
+                break;
+            if (!plan_reach(&p, x, &from, &to))
+                status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+            else if (from == 0 || to >= width)
+                status = pel_error_set(ctx->error, PEL_ELIMIT, "the model sees too far for strips");
+            strips->left = x > from && x - from > strips->left ? x - from : strips->left;
+            strips->right = to > x + 1 && to - x - 1 > strips->right ? to - x - 1 : strips->right;
+        }
+    }
+    plan_free(&p);
+    return status;
+}
+
 /* ---- Running */
 
 /* What convolutions read beside the rows: other passes may have used the memory. */

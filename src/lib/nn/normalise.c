@@ -122,14 +122,15 @@ static void affine_free(step *s)
     pel_free(a->slopes);
 }
 
-static void affine_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+static void affine_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                          ptrdiff_t *to)
 {
     const affine *a = s->data;
     (void)p;
+    (void)axis;
     bool numbers = k == 1 && a->scale == NULL;
-    *from = numbers ? 0 : (ptrdiff_t)y0;
-    *to = numbers ? 1 : (ptrdiff_t)y1;
+    *from = numbers ? 0 : (ptrdiff_t)first;
+    *to = numbers ? 1 : (ptrdiff_t)end;
 }
 
 static void affine_job(void *arg, size_t index, size_t worker)

@@ -191,7 +191,7 @@ static void rows_needed(const step *s, const plan *p, size_t k, size_t y0, size_
     *from = (ptrdiff_t)y0;
     *to = (ptrdiff_t)y1;
     if (s->kind->needs != NULL)
-        s->kind->needs(s, p, k, y0, y1, from, to);
+        s->kind->needs(s, p, k, 0, y0, y1, from, to);
 }
 
 static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
@@ -297,6 +297,46 @@ static void size_rings(plan *p, size_t pass, size_t parts)
     }
     for (size_t i = 0; i < p->step_count; i++)
         p->steps[i].done = 0;
+}
+
+/* ---- What columns see */
+
+typedef struct {
+    ptrdiff_t from, to; /* empty: from >= to */
+} interval;
+
+static void widen(interval *i, ptrdiff_t from, ptrdiff_t to, size_t width)
+{
+    from = from < 0 ? 0 : from;
+    to = to > (ptrdiff_t)width ? (ptrdiff_t)width : to;
+    i->from = from < i->from ? from : i->from;
+    i->to = to > i->to ? to : i->to;
+}
+
+bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to)
+{
+    interval *seen = pel_alloc((p->buffer_count + 1) * sizeof *seen), all = {PTRDIFF_MAX, 0};
+    for (size_t i = 0; seen != NULL && i < p->buffer_count; i++)
+        seen[i] = (interval){PTRDIFF_MAX, 0};
+    for (size_t i = p->step_count; seen != NULL && i-- > 0;) {
+        const step *s = &p->steps[i];
+        interval out = {(ptrdiff_t)x, (ptrdiff_t)x + 1};
+        if (s->output != NONE)
+            out = seen[plan_picture(p, s->output).buffer - p->buffers];
+        for (size_t k = 0; k < s->input_count && out.from < out.to; k++) {
+            const buffer *b = plan_picture(p, s->inputs[k]).buffer;
+            ptrdiff_t low = out.from, high = out.to;
+            if (s->kind->needs != NULL)
+                s->kind->needs(s, p, k, 1, (size_t)out.from, (size_t)out.to, &low, &high);
+            widen(&seen[b - p->buffers], low, high, b->w);
+        }
+        if (s->input_count == 0 && out.from < out.to) /* a load */
+            all = (interval){out.from < all.from ? out.from : all.from, out.to > all.to ? out.to : all.to};
+    }
+    pel_free(seen);
+    *from = all.from < all.to ? (size_t)all.from : 0;
+    *to = all.from < all.to ? (size_t)all.to : 0;
+    return seen != NULL;
 }
 
 /* ---- Memory */

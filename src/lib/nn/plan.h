@@ -55,10 +55,10 @@ typedef struct step step;
 
 typedef struct {
     const char *name;
-    /* The rows [*from, *to) of picture input k that rows y0 to y1 of the output need; they may reach
-     * beyond the input.  NULL: the same rows. */
-    void (*needs)(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
-                  ptrdiff_t *to);
+    /* The rows (axis 0) or columns (1) [*from, *to) of picture input k that those from first to end of the
+     * output need; they may reach beyond the input.  NULL: the same. */
+    void (*needs)(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end,
+                  ptrdiff_t *from, ptrdiff_t *to);
     void (*run)(const step *s, const struct pel_network *n, const pel_context *ctx, size_t y0, size_t y1);
     void (*end)(const step *s, const struct pel_network *n); /* after the last row; may be NULL */
     void (*free)(step *s);                                  /* what `data` points to; may be NULL */
@@ -151,6 +151,8 @@ void plan_free(plan *p);
 /* One band: sets the steps' targets of a pass so that `part` of `parts` of its results are made. */
 void plan_band(plan *p, size_t pass, size_t part, size_t parts);
 
+/* The columns of the inputs that column `x` of the outputs depends on: [*from, *to), within the picture. */
+bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to); /* false: out of memory */
 /* Bands of a pass. */
 size_t plan_parts(const plan *p, size_t pass);
 

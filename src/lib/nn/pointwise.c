@@ -51,13 +51,14 @@ typedef struct {
 
 static void point_free(step *s) { pel_free(((point *)s->data)->constant); }
 
-/* A picture that is one row high is broadcast. */
-static void point_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+/* A picture that is one row or column is broadcast. */
+static void point_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                         ptrdiff_t *to)
 {
-    bool one = plan_picture(p, s->inputs[k]).buffer->h == 1;
-    *from = one ? 0 : (ptrdiff_t)y0;
-    *to = one ? 1 : (ptrdiff_t)y1;
+    const buffer *b = plan_picture(p, s->inputs[k]).buffer;
+    bool one = (axis == 0 ? b->h : b->w) == 1;
+    *from = one ? 0 : (ptrdiff_t)first;
+    *to = one ? 1 : (ptrdiff_t)end;
 }
 
 typedef struct {

@@ -35,15 +35,16 @@ static void resize_free(step *s)
     nn_axis_free(&r->y);
 }
 
-static void resize_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+static void resize_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                          ptrdiff_t *to)
 {
-    const nn_axis *a = &((const resize *)s->data)->y;
+    const resize *r = s->data;
+    const nn_axis *a = axis == 0 ? &r->y : &r->x;
     (void)p;
     (void)k;
     *from = PTRDIFF_MAX;
     *to = 0;
-    for (size_t i = y0; i < y1; i++)
+    for (size_t i = first; i < end; i++)
         for (size_t t = 0; t < a->taps; t++) {
             ptrdiff_t at = a->index[AXIS_TAPS * i + t];
             *from = at < *from ? at : *from;
@@ -111,14 +112,14 @@ typedef struct {
     bool maximum, count_pads;
 } pool;
 
-static void pool_needs(const step *s, const plan *p, size_t k, size_t y0, size_t y1, ptrdiff_t *from,
+static void pool_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                        ptrdiff_t *to)
 {
     const pool *o = s->data;
     (void)p;
     (void)k;
-    *from = (ptrdiff_t)y0 * o->stride[0] - o->before[0];
-    *to = ((ptrdiff_t)y1 - 1) * o->stride[0] - o->before[0] + (o->kernel[0] - 1) * o->dilation[0] + 1;
+    *from = (ptrdiff_t)first * o->stride[axis] - o->before[axis];
+    *to = ((ptrdiff_t)end - 1) * o->stride[axis] - o->before[axis] + (o->kernel[axis] - 1) * o->dilation[axis] + 1;
 }
 
 /* One pixel: the greatest, or the mean, of what lies inside the picture. */
