@@ -49,12 +49,14 @@ size_t pel_cnn_window(const pel_cnn *cnn);
 /* Forgets the state that runs hand on: another video begins. */
 void pel_cnn_reset(pel_cnn *cnn);
 
-/* Runs the model on the bundle's image, in strips of columns where ctx->memory asks for that: a new frame of its size and keys.  Networks are compiled for a size and kept
- * until another one comes.  PEL_EINVAL: the stream lacks a companion (named), or sizes do not suit; PEL_ELIMIT: over
- * ctx->memory; PEL_ENUMERIC: a result that is not finite. */
-/* `frames`: the 2r + 1 images of the window, the bundle's own in the middle; NULL for a window of 0. */
+/* Runs the model on the bundle's image, in strips of columns where ctx->memory asks for that: a new frame of
+ * its size and keys.  `frames` are the 2r + 1 images of the window, the bundle's own in the middle; NULL for a
+ * window of 0.  Networks are compiled for a size and kept until another one comes.  PEL_EINVAL: the stream
+ * lacks a companion (named), or sizes do not suit; PEL_ELIMIT: over ctx->memory; PEL_ENUMERIC: a result that is
+ * not finite. */
 pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
-                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report);
+                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
+                       pel_cnn_report *report);
 
 PEL_END_DECLS
 #endif

@@ -7,30 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pellucid/cnn.h>
 #include <pellucid/fill.h>
 
-#define MOST_INPUTS 8
+#include "cnn-internal.h"
+
 #define MOST_WINDOW 16
 
-typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE, STATE } role;
 static const char *const role_names[] = {"image", "data", "sigma", "psf", "reference"};
-
-struct pel_cnn {
-    const pel_model *model;
-    role roles[MOST_INPUTS];
-    size_t multiple;           /* of both sides; where the model does not say, the least that was found to do */
-    bool multiple_said;
-    size_t channels;           /* of the model's image, one frame of it; 0: any */
-    size_t window;             /* frames before and after the image */
-    size_t source[MOST_INPUTS]; /* of a state: the output that it is */
-    float *state[MOST_INPUTS]; /* of the last run, or NULL */
-    double range;
-    pel_network *network;      /* for `sizes`, or for strips of them */
-    pel_size sizes[MOST_INPUTS];
-    pel_network_strips reach;  /* of strips */
-    size_t width, core;        /* of a strip's picture, and of what is kept of it; the picture's, where there are none */
-};
 
 /* ---- Metadata */
 
@@ -82,7 +65,8 @@ static pel_status read_metadata(pel_cnn *c, pel_error *error)
     pel_status status = PEL_OK;
     bool image = false;
     if (m->input_count > MOST_INPUTS || m->output_count > MOST_INPUTS)
-        return pel_error_set(error, PEL_EINVAL, "the model has %zu inputs and %zu outputs", m->input_count, m->output_count);
+        return pel_error_set(error, PEL_EINVAL, "the model has %zu inputs and %zu outputs", m->input_count,
+                             m->output_count);
     for (size_t k = 0; k < m->input_count && status == PEL_OK; k++) {
         const pel_model_value *in = &m->inputs[k];
         status = read_role(m, k, &c->roles[k], &c->source[k], error);
@@ -149,16 +133,6 @@ void pel_cnn_reset(pel_cnn *cnn)
 }
 
 /* ---- One run: planes of the stream to the model's inputs */
-
-typedef struct {
-    const pel_context *ctx;
-    pel_cnn *c;
-    const pel_bundle *bundle;
-    const pel_frame *const *frames; /* of the window, or NULL */
-    const pel_cnn_params *params;
-    pel_cnn_report *report;
-    pel_size size, padded; /* of a plane: depth 1, the image's channels */
-} job;
 
 /* Padded by reflection about the outermost samples. */
 static size_t reflect(size_t i, size_t size)
@@ -247,7 +221,8 @@ static pel_status give_window(const job *j, size_t z, size_t first, size_t chann
         if (!pel_size_equal(f->size, j->bundle->image->size))
             return pel_error_set(j->ctx->error, PEL_EINVAL, "a neighbour in the video has another size");
         for (size_t c = 0; c < each && status == PEL_OK; c++)
-            status = give_plane(j, f, z, first + c < f->size.c ? first + c : f->size.c - 1, to + (i * each + c) * plane);
+            status = give_plane(j, f, z, first + c < f->size.c ? first + c : f->size.c - 1,
+                                to + (i * each + c) * plane);
     }
     return status;
 }
@@ -281,38 +256,6 @@ static pel_status give_input(const job *j, size_t k, size_t z, size_t first, siz
 
 /* ---- The network for these sizes */
 
-/* Compiles for strips of the picture's columns, the widest that the memory takes.  A strip is as much wider than what is
- * kept of it as the model sees. */
-static pel_status compile_strips(const job *j)
-{
-    pel_cnn *c = j->c;
-    pel_error over = *j->ctx->error;
-    pel_size sizes[MOST_INPUTS];
-    pel_status status = pel_network_reach(j->ctx, c->model, c->sizes, &c->reach);
-    while (status == PEL_OK && c->reach.align % c->multiple != 0)
-        c->reach.align *= 2;
-    size_t align = c->reach.align, width = j->padded.w;
-    size_t around = (c->reach.left + align - 1) / align * align + c->reach.right;
-    for (size_t count = 2; status == PEL_OK; count++) {
-        c->core = ((width + count - 1) / count + align - 1) / align * align;
-        if (c->core + around >= width)
-            continue;
-        c->width = width - (width - c->core - around) / align * align; /* so that strips begin at multiples */
-        for (size_t k = 0; k < c->model->input_count; k++) {
-            sizes[k] = c->sizes[k];
-            sizes[k].w = c->roles[k] == PSF ? sizes[k].w : c->width;
-        }
-        status = pel_network_compile(j->ctx, c->model, sizes, &c->network);
-        if (status != PEL_ELIMIT)
-            return status;
-        if (c->core <= 4 * align || 4 * c->core < around) /* the rest would be mostly margins */
-            break;
-        status = PEL_OK;
-    }
-    *j->ctx->error = over;
-    return PEL_ELIMIT;
-}
-
 static pel_status set_sizes(const job *j, size_t channels)
 {
     const pel_model *m = j->c->model;
@@ -344,69 +287,20 @@ static pel_status set_sizes(const job *j, size_t channels)
     j->c->width = j->c->core = j->padded.w;
     pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, &j->c->network);
     if (status == PEL_ELIMIT)
-        status = compile_strips(j);
+        status = cnn_compile_strips(j);
     if (status != PEL_OK)
         return status;
     pel_size out = pel_network_output(j->c->network, 0);
     if (out.w != j->c->width || out.h != j->padded.h || out.c != channels) {
         pel_network_free(j->c->network);
         j->c->network = NULL;
-        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model makes %zux%zu with %zu channels of %zux%zu with %zu: "
-                             "not a picture of the same size", out.w, out.h, out.c, j->c->width, j->padded.h, channels);
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model makes %zux%zu with %zu channels of %zux%zu with "
+                             "%zu: not a picture of the same size", out.w, out.h, out.c, j->c->width, j->padded.h, channels);
     }
     return PEL_OK;
 }
 
 /* ---- Running */
-
-/* `width` columns of all rows and channels. */
-static void copy_columns(const float *from, size_t from_width, float *to, size_t to_width, size_t width, size_t rows)
-{
-    for (size_t y = 0; y < rows; y++)
-        memcpy(to + y * to_width, from + y * from_width, width * sizeof *to);
-}
-
-/* The network on the whole picture, or on one strip after the other: of each the core is kept. */
-static pel_status run_network(const job *j, float *const *inputs, float *const *outputs)
-{
-    pel_cnn *c = j->c;
-    const pel_model *m = c->model;
-    float *in[MOST_INPUTS] = {NULL}, *out[MOST_INPUTS] = {NULL};
-    size_t whole = j->padded.w, align = c->reach.align;
-    pel_status status = PEL_OK;
-    if (c->width == whole)
-        return pel_network_run(j->ctx, c->network, (const float *const *)inputs, outputs);
-    for (size_t k = 0; k < MOST_INPUTS && status == PEL_OK; k++) {
-        pel_size size = c->sizes[k];
-        size.w = c->roles[k] == PSF ? size.w : c->width;
-        in[k] = k < m->input_count ? pel_alloc_floats(pel_size_count(size)) : NULL;
-        out[k] = k < m->output_count ? pel_alloc_floats(pel_size_count(pel_network_output(c->network, k))) : NULL;
-        if ((k < m->input_count && in[k] == NULL) || (k < m->output_count && out[k] == NULL))
-            status = pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory");
-        if (k < m->output_count && pel_network_output(c->network, k).w != c->width)
-            status = pel_error_set(j->ctx->error, PEL_ELIMIT, "the model has outputs of other sizes: not in strips");
-    }
-    for (size_t x = 0; x < whole && status == PEL_OK; x += c->core) {
-        size_t before = (c->reach.left + align - 1) / align * align, begin = x > before ? x - before : 0;
-        begin = begin < whole - c->width ? begin : whole - c->width;
-        for (size_t k = 0; k < m->input_count; k++) {
-            bool psf = c->roles[k] == PSF;
-            size_t width = psf ? c->sizes[k].w : c->width;
-            copy_columns(inputs[k] + (psf ? 0 : begin), c->sizes[k].w, in[k], width, width, c->sizes[k].h * c->sizes[k].c);
-        }
-        status = pel_network_run(j->ctx, c->network, (const float *const *)in, out);
-        size_t keep = whole - x < c->core ? whole - x : c->core;
-        for (size_t k = 0; k < m->output_count && k < MOST_INPUTS && status == PEL_OK; k++) {
-            pel_size size = pel_network_output(c->network, k);
-            copy_columns(out[k] + (x - begin), c->width, outputs[k] + x, whole, keep, size.h * size.c);
-        }
-    }
-    for (size_t k = 0; k < MOST_INPUTS; k++) {
-        pel_free(in[k]);
-        pel_free(out[k]);
-    }
-    return status;
-}
 
 /* Outputs that the next run gets back. */
 static pel_status keep_states(const job *j, float *const *outputs)
@@ -449,7 +343,7 @@ static pel_status run_model(const job *j, size_t z, size_t first, float *out)
             status = pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory");
     }
     if (status == PEL_OK)
-        status = run_network(j, inputs, outputs);
+        status = cnn_run_network(j, inputs, outputs);
     if (status == PEL_OK)
         status = keep_states(j, outputs);
     for (size_t k = 0; k < MOST_INPUTS; k++) {
@@ -605,7 +499,8 @@ static bool has_state(const pel_cnn *c)
 }
 
 pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
-                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report)
+                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
+                       pel_cnn_report *report)
 {
     const pel_frame *image = bundle->image;
     job j = {ctx, cnn, bundle, frames, params, report, image->size, image->size};

@@ -2,10 +2,10 @@
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
  * A. Lavin & S. Gray, Fast algorithms for convolutional neural networks, CVPR 2016: 36 products a channel for
- * 16 pixels, where the direct sum takes 144 (5 x 5: 36 for 4 pixels, and 100).  Of a dilated convolution each of the d x d grids of pixels is
- * an ordinary one.  A worker takes some tiles, transforms all their channels, and then, panel after
- * panel of output channels, multiplies the 36 planes and transforms back: the transformed tiles stay in its
- * second-level cache, a panel's products in the first.
+ * 16 pixels, where the direct sum takes 144 (5 x 5: 36 for 4 pixels, and 100).  Of a dilated convolution each of
+ * the d x d grids of pixels is an ordinary one.  A worker takes some tiles, transforms all their channels, and
+ * then, panel after panel of output channels, multiplies the 36 planes and transforms back: the transformed tiles
+ * stay in its second-level cache, a panel's products in the first.
  */
 #include "config.h"
 

@@ -13,7 +13,7 @@ libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-
 # Operators: shapes, and the plain reference.
 libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/operator-internal.h \
   src/lib/nn/operators-conv.c src/lib/nn/operators-pointwise.c src/lib/nn/operators-shape.c \
-  src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
+  src/lib/nn/operators-select.c src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
   src/lib/nn/axis.c src/lib/nn/axis.h
 
 # The compiler, the steps it makes, and the loop that runs them.
@@ -30,7 +30,7 @@ libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/n
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
 # Models on frames.
-libpel_nn_la_SOURCES += src/lib/nn/cnn.c
+libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.

@@ -97,7 +97,8 @@ void pel_model_free(pel_model *model)
 /* ---- Adding: each returns room for a zeroed entry, or NULL */
 
 #define ADD(model, list, count)                                                                    \
-    (((model)->list = keep(model, (model)->list, model_grow((model)->list, (model)->count, sizeof *(model)->list))) == NULL || \
+    (((model)->list = keep(model, (model)->list,                                                   \
+                           model_grow((model)->list, (model)->count, sizeof *(model)->list))) == NULL || \
              failed(model)                                                                         \
          ? NULL                                                                                    \
          : memset(&(model)->list[(model)->count++], 0, sizeof *(model)->list))

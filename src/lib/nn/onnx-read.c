@@ -262,7 +262,8 @@ static pel_status read_attribute(reader *r, const OnnxFile__Attribute *from, pel
         to->kind = PEL_ATTRIBUTE_TENSOR;
         to->count = 1;
         return from->t != NULL && to->name != NULL ? read_tensor(r, from->t, &to->tensor)
-                                                   : pel_error_set(r->error, PEL_EFORMAT, "an attribute's tensor is missing");
+                                                   : pel_error_set(r->error, PEL_EFORMAT,
+                                                                   "an attribute's tensor is missing");
     default:
         return pel_error_set(r->error, PEL_EFORMAT, "an attribute is of a kind (%d) that is not supported",
                              from->has_type ? from->type : 0);

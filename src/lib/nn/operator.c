@@ -170,7 +170,7 @@ size_t broadcast_index(const nn_array *operand, const nn_array *result, size_t i
 const nn_operator *nn_operator_find(const char *domain, const char *name)
 {
     static const nn_operator *const families[] = {nn_operators_conv,   nn_operators_pointwise,
-                                                  nn_operators_shape,  nn_operators_matrix,
+                                                  nn_operators_shape,  nn_operators_select, nn_operators_matrix,
                                                   nn_operators_reduce, nn_operators_resample};
     if (domain[0] != '\0')
         return NULL;

@@ -1,7 +1,6 @@
 /* strn.c - T. Kim et al., Online video deblurring via dynamic temporal blending network, ICCV 2017: features of the last
- * frame come back as a state, and are blended in by weights that the net finds for each of them.  The state is kept at the
- * picture's size.
- * SPDX-License-Identifier: GPL-3.0-or-later */
+ * frame come back as a state, and are blended in by weights that the net finds for each of them.  The state is
+ * kept at the picture's size. SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
 #include "net.h"

@@ -1,0 +1,46 @@
+/* cnn-internal.h - what runs of a model on frames share.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#ifndef PEL_NN_CNN_INTERNAL_H
+#define PEL_NN_CNN_INTERNAL_H
+
+#include <pellucid/cnn.h>
+
+#define MOST_INPUTS 8
+
+typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE, STATE } role;
+
+struct pel_cnn {
+    const pel_model *model;
+    role roles[MOST_INPUTS];
+    size_t multiple;           /* of both sides; where the model does not say, the least that was found to do */
+    bool multiple_said;
+    size_t channels;           /* of the model's image, one frame of it; 0: any */
+    size_t window;             /* frames before and after the image */
+    size_t source[MOST_INPUTS]; /* of a state: the output that it is */
+    float *state[MOST_INPUTS]; /* of the last run, or NULL */
+    double range;
+    pel_network *network;      /* for `sizes`, or for strips of them */
+    pel_size sizes[MOST_INPUTS];
+    pel_network_strips reach;  /* of strips */
+    size_t width, core;        /* of a strip's picture, and of what is kept of it; the picture's, where there are none */
+};
+
+/* One run. */
+typedef struct {
+    const pel_context *ctx;
+    pel_cnn *c;
+    const pel_bundle *bundle;
+    const pel_frame *const *frames; /* of the window, or NULL */
+    const pel_cnn_params *params;
+    pel_cnn_report *report;
+    pel_size size, padded; /* of a plane: depth 1, the image's channels */
+} job;
+
+/* cnn-strips.c.  Compiles for strips of the picture's columns, the widest that the memory takes: a strip is as much wider
+ * than what is kept of it as the model sees.  PEL_ELIMIT with the text that is in the error already: none are narrow
+ * enough. */
+pel_status cnn_compile_strips(const job *j);
+/* The network on the whole picture, or on one strip after the other: of each the core is kept. */
+pel_status cnn_run_network(const job *j, float *const *inputs, float *const *outputs);
+
+#endif
