@@ -41,7 +41,7 @@ static double s_leaky(double x, double y, double p, double q) { (void)y; (void)q
 static double s_sigmoid(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return y * (1 - y); }
 static double s_hard(double x, double y, double p, double q) { (void)x; (void)q; return y > 0 && y < 1 ? p : 0; }
 static double s_tanh(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return 1 - y * y; }
-static double s_softplus(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return 1 / (1 + exp(-x)); }
+static double s_softplus(double x, double y, double p, double q) { (void)y; return f_sigmoid(x, p, q); }
 static double s_elu(double x, double y, double p, double q) { (void)q; return x > 0 ? 1 : y + p; }
 static double s_abs(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return (x > 0) - (x < 0); }
 static double s_neg(double x, double y, double p, double q) { (void)x; (void)y; (void)p; (void)q; return -1; }

@@ -66,7 +66,8 @@ static pel_status infer_resize(const nn_call *call)
     return call_set_shape(call, 0, a->type, a->rank, dims);
 }
 
-/* Along one axis, of which `in` has the size before and `out` that after: out from in, or by the adjoint in from out. */
+/* Along one axis, of which `in` has the size before and `out` that after: out from in, or by the adjoint in from
+ * out. */
 static void resize_axis(const nn_axis *map, size_t axis, bool adjoint, const nn_array *in, const nn_array *out)
 {
     axis_split from = split_at(in, axis), to = split_at(out, axis);

@@ -198,16 +198,16 @@ static pel_status infer_depth(const nn_call *call)
                                                            a->dims[2] / block, a->dims[3] / block});
 }
 
-/* Channels c of blocks' rows by and columns bx become pixels (y, by; x, bx): DCR counts (by, bx, c), CRD (c, by, bx). */
+/* Channels become the rows `by` and columns `bx` of blocks of pixels: DCR counts them (by, bx, c), CRD (c, by, bx). */
 static pel_status map_depth_to_space(const nn_call *call, index_map *m)
 {
     const nn_array *a = call->inputs[0], *out = call->outputs[0];
-    bool columns_first = strcmp(pel_node_string(call->node, "mode", "DCR"), "CRD") == 0;
+    bool channel_first = strcmp(pel_node_string(call->node, "mode", "DCR"), "CRD") == 0;
     int64_t b = pel_node_int(call->node, "blocksize", 0), c = out->dims[1];
     ptrdiff_t along[PEL_MODEL_RANK];
     index_map_strides(a, along);
     const int64_t dims[6] = {a->dims[0], c, a->dims[2], b, a->dims[3], b};
-    ptrdiff_t channel = along[1] * (columns_first ? b * b : 1), column = along[1] * (columns_first ? 1 : c);
+    ptrdiff_t channel = along[1] * (channel_first ? b * b : 1), column = along[1] * (channel_first ? 1 : c);
     const ptrdiff_t stride[6] = {along[0], channel, along[2], column * b, along[3], column};
     return index_map_new(call, 6, dims, stride, m);
 }
