@@ -16,7 +16,7 @@
 typedef struct {
     const char *model;
     double sigma;
-    int colour;
+    int colour, precision;
     bool inpaint, list, describe;
 } settings;
 
@@ -39,6 +39,8 @@ static const pel_option options[] = {
      "noise standard deviation in sample units, for models that take it; auto: the stream's"},
     {"colour", 0, PEL_OPT_CHOICE, AT(colour), 0, 0, "channel", NULL, "channel|luma",
      "grey models on colour: each channel by itself; or the luma, and its change added to all"},
+    {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
+     "of products: float; or bfloat16 summed in float, faster on processors that have it"},
     {"inpaint", 0, PEL_OPT_FLAG, AT(inpaint), 0, 0, NULL, NULL, NULL,
      "keep the model's samples in place of bad ones instead of NaN"},
     {"list", 0, PEL_OPT_FLAG, AT(list), 0, 0, NULL, NULL, NULL, "print the models of the folder, and exit"},
@@ -137,7 +139,7 @@ static void describe_cost(pel_run *run, const pel_model *m)
                                  four && v->dims[2] > 0 ? (size_t)v->dims[2] : 256, 1,
                                  four && v->dims[1] > 0 ? (size_t)v->dims[1] : 1);
     }
-    if (pel_network_compile(&ctx, m, sizes, &net) != PEL_OK) {
+    if (pel_network_compile(&ctx, m, sizes, PEL_FP32, &net) != PEL_OK) {
         printf("cost\tnot known: %s\n", error.text);
         return;
     }
@@ -239,7 +241,7 @@ static pel_status restore(pel_run *run, size_t at)
         size_t i = at + k < window ? 0 : at + k - window;
         frames[k] = st->held[i < st->count ? i : st->count - 1].image;
     }
-    pel_cnn_params params = {.colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
+    pel_cnn_params params = {.precision = (pel_precision)s->precision, .colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
     pel_cnn_report report;
     pel_frame *restored;
     pel_status status = pel_cnn_run(pel_run_context(run), st->cnn, bundle, frames, &params, &restored, &report);

@@ -65,7 +65,7 @@ shell_tests += tests/suite/all-programs.sh tests/suite/manual-examples.sh tests/
   tests/cli/restore.sh
 EXTRA_DIST += tests/suite/programs.sh
 unit_tests += tests/unit/network
-tests_unit_network_SOURCES = tests/unit/network.c
+tests_unit_network_SOURCES = tests/unit/network.c tests/unit/tiles.c tests/unit/tiles.h
 tests_unit_network_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_network_LDADD = libpel-nn.la $(LDADD) $(NN_LIBS)
 unit_tests += tests/unit/nets

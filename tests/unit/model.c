@@ -108,7 +108,7 @@ static void cannot_run(pel_model *m, pel_status expected, const char *part)
     pel_network *n = NULL;
     pel_size size = {16, 12, 1, 1};
     CHECK(pel_model_finish(m, &error) == PEL_OK, "%s", error.text);
-    pel_status status = pel_network_compile(&context, m, &size, &n);
+    pel_status status = pel_network_compile(&context, m, &size, PEL_FP32, &n);
     CHECK(status == expected && strstr(error.text, part) != NULL, "%d '%s', not '%s'", (int)status, error.text, part);
     pel_network_free(n);
     pel_model_free(m);
@@ -180,8 +180,8 @@ static void test_limits(void)
     size_t count;
     CHECK(pel_model_serialize(m, &bytes, &count, &error) == PEL_OK);
     CHECK(pel_model_parse(bytes, count, 100, &back, &error) == PEL_ELIMIT);
-    CHECK(pel_network_compile(&small, m, (pel_size[]){{64, 64, 1, 2}}, &n) == PEL_ELIMIT);
-    CHECK(pel_network_compile(&context, m, (pel_size[]){{64, 64, 1, 3}}, &n) == PEL_EINVAL);
+    CHECK(pel_network_compile(&small, m, (pel_size[]){{64, 64, 1, 2}}, PEL_FP32, &n) == PEL_ELIMIT);
+    CHECK(pel_network_compile(&context, m, (pel_size[]){{64, 64, 1, 3}}, PEL_FP32, &n) == PEL_EINVAL);
     CHECK(pel_model_read("/nonexistent/model.onnx", 0, &back, &error) == PEL_EIO);
     CHECK(pel_model_write(m, "/nonexistent/model.onnx", &error) == PEL_EIO);
     pel_free(bytes);
@@ -201,7 +201,7 @@ static void try_bytes(const void *bytes, size_t count)
         return;
     for (size_t k = 0; k < m->input_count && k < 8; k++)
         sizes[k] = pel_size_make(16, 12, 1, 2);
-    if (m->input_count == 1 && m->output_count == 1 && pel_network_compile(&context, m, sizes, &n) == PEL_OK &&
+    if (m->input_count == 1 && m->output_count == 1 && pel_network_compile(&context, m, sizes, PEL_FP32, &n) == PEL_OK &&
         pel_size_count(pel_network_output(n, 0)) <= sizeof out / sizeof *out)
         (void)pel_network_run(&context, n, (const float *[]){in}, (float *[]){out});
     pel_network_free(n);

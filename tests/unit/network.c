@@ -5,15 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pellucid/cpu.h>
 #include <pellucid/model.h>
 #include <pellucid/network.h>
 #include <pellucid/pool.h>
 
 #include "check.h"
-#include "src/lib/nn/operator.h"
+#include "src/lib/nn/plan.h"
+#include "tiles.h"
 
 static pel_context context;
 static uint32_t seed;
+/* The inner loops under test. */
+static const nn_kernels *kernels;
+static pel_precision precision;
 
 static float number(void) { return 2 * check_random(&seed) - 1; }
 
@@ -21,6 +26,18 @@ static void fill(float *v, size_t count, float scale)
 {
     for (size_t i = 0; v != NULL && i < count; i++)
         v[i] = scale * number();
+}
+
+/* Such that rounding to bfloat16 leaves them as they are. */
+static void fill_rounded(float *v, size_t count, float scale)
+{
+    fill(v, count, scale);
+    for (size_t i = 0; v != NULL && i < count && precision == PEL_BF16; i++) {
+        uint32_t u;
+        memcpy(&u, &v[i], sizeof u);
+        u &= 0xffff0000u;
+        memcpy(&v[i], &u, sizeof u);
+    }
 }
 
 /* ---- The reference: every node by its evaluation */
@@ -86,16 +103,18 @@ static nn_array reference(const pel_model *m, const float *in, pel_size size)
 
 /* ---- Comparison */
 
-static void compare(pel_model *m, size_t w, size_t h, const char *what)
+/* `exact`: nothing that is rounded in bf16 changes by it. */
+static void compare_within(pel_model *m, size_t w, size_t h, const char *what, bool exact)
 {
+    const double bound = precision == PEL_FP32 || exact ? 2e-5 : 2e-2;
     pel_size size = {w, h, 1, (size_t)m->inputs[0].dims[1]};
     pel_network *net = NULL;
     CHECK(pel_model_finish(m, context.error) == PEL_OK, "%s: %s", what, context.error->text);
     float *in = pel_alloc_floats(pel_size_count(size));
-    fill(in, pel_size_count(size), 1);
+    fill_rounded(in, pel_size_count(size), 1);
     nn_array expected = reference(m, in, size);
     CHECK(expected.values != NULL, "%s: %s", what, context.error->text);
-    CHECK(pel_network_compile(&context, m, &size, &net) == PEL_OK, "%s: %s", what, context.error->text);
+    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
     if (net != NULL && expected.values != NULL) {
         pel_size out = pel_network_output(net, 0);
         float *got = pel_alloc_floats(pel_size_count(out));
@@ -109,7 +128,7 @@ static void compare(pel_model *m, size_t w, size_t h, const char *what)
                 if (!isfinite(got[i]))
                     worst = HUGE_VAL;
             }
-            CHECK(worst <= 2e-5 * range, "%s %zux%zu round %d: off by %g of %g", what, w, h, round, worst, range);
+            CHECK(worst <= bound * range, "%s %zux%zu round %d: off by %g of %g", what, w, h, round, worst, range);
         }
         pel_free(got);
     }
@@ -119,12 +138,14 @@ static void compare(pel_model *m, size_t w, size_t h, const char *what)
     pel_model_free(m);
 }
 
+static void compare(pel_model *m, size_t w, size_t h, const char *what) { compare_within(m, w, h, what, false); }
+
 /* ---- Graphs */
 
 static void weights(pel_model *m, const char *name, int64_t n, int64_t c, int64_t kh, int64_t kw)
 {
-    fill(pel_model_add_floats(m, name, 4, (int64_t[]){n, c, kh, kw}), (size_t)(n * c * kh * kw),
-         1 / sqrtf((float)(c * kh * kw)));
+    fill_rounded(pel_model_add_floats(m, name, 4, (int64_t[]){n, c, kh, kw}), (size_t)(n * c * kh * kw),
+                 1 / sqrtf((float)(c * kh * kw)));
 }
 
 static void vector(pel_model *m, const char *name, int64_t n)
@@ -159,7 +180,7 @@ static void test_conv(const conv_case *c, const char *op)
     char what[120];
     snprintf(what, sizeof what, "%s %d->%d k%d s%d d%d g%d p%d", op, (int)c->cin, (int)c->cout, (int)c->kernel,
              (int)c->stride, (int)c->dilation, (int)c->group, (int)c->pad);
-    compare(m, c->w, c->h, what);
+    compare_within(m, c->w, c->h, what, true);
 }
 
 static void test_convs(void)
@@ -173,6 +194,7 @@ static void test_convs(void)
         {16, 16, 3, 1, 1, 16, 1, 19, 17}, {12, 12, 5, 1, 1, 12, 2, 19, 17}, {10, 10, 3, 2, 1, 10, 1, 19, 17},
         {8, 16, 3, 1, 1, 4, 1, 18, 15},  {6, 126, 1, 1, 1, 6, 0, 9, 8},   {126, 6, 1, 1, 1, 6, 0, 9, 8},
         {8, 8, 3, 1, 1, 1, 1, 1, 1},     {8, 8, 3, 1, 1, 1, 1, 2, 50},    {8, 8, 7, 3, 2, 1, 6, 31, 26},
+        {34, 20, 3, 1, 1, 1, 1, 35, 9},  {48, 33, 1, 1, 1, 1, 0, 21, 5},  {18, 40, 3, 2, 1, 1, 1, 34, 13},
         {16, 24, 5, 1, 1, 1, 2, 23, 17}, {32, 9, 5, 1, 1, 1, 0, 14, 21}, {9, 16, 5, 1, 2, 1, 4, 25, 18},
     };
     static const conv_case transposed[] = {
@@ -373,27 +395,10 @@ static void test_pointwise(void)
     compare(m, 9, 7, "softmax over channels");
 }
 
-int main(void)
+static void test_all(const char *name)
 {
-    pel_error error = {PEL_OK, ""};
-    pel_pool *pool;
-    if (pel_pool_new(2, &pool, &error) != PEL_OK)
-        return EXIT_FAILURE;
-    context = (pel_context){.pool = pool, .error = &error, .plan_estimate = true};
-    static const char *const levels[] = {"portable", "avx2", "avx512"};
-    for (int k = 0; k < 3; k++) {
-        setenv("PELLUCID_CPU", levels[k], 1);
-        pel_model *m = start(1, 1);
-        pel_network *net = NULL;
-        pel_model_add_node(m, "Relu", "x", "y");
-        pel_size size = {4, 4, 1, 1};
-        bool there = pel_network_compile(&context, m, &size, &net) == PEL_OK;
-        pel_network_free(net);
-        pel_model_free(m);
-        if (!there) { /* this processor lacks it */
-            CHECK(k > 0);
-            continue;
-        }
+    for (precision = PEL_FP32; precision <= PEL_BF16; precision++) {
+        int before = check_failures;
         seed = 1;
         test_convs();
         test_fusion();
@@ -402,7 +407,52 @@ int main(void)
         test_instance_norm();
         test_moves();
         test_pointwise();
+        if (check_failures > before)
+            printf("with the kernels %s, %s\n", name, precision == PEL_FP32 ? "fp32" : "bf16");
     }
+}
+
+/* Those of each level that this processor has. */
+static pel_cpu test_levels(void)
+{
+    static const char *const levels[] = {"portable", "avx2", "avx512", "avx512-bf16", "amx"};
+    pel_cpu level = PEL_CPU_PORTABLE;
+    for (int k = 0; k < 5; k++) {
+        setenv("PELLUCID_CPU", levels[k], 1);
+        if (nn_kernels_choose(&kernels, context.error) != PEL_OK) {
+            CHECK(k > 0);
+            break;
+        }
+        level = (pel_cpu)k;
+        test_all(levels[k]);
+    }
+    return level;
+}
+
+/* AMX where the processor has none, but all else. */
+static void test_tiles(pel_cpu level)
+{
+#ifdef PEL_AMX
+    if (level < PEL_CPU_AVX512 || level == PEL_CPU_AMX || !tiles_emulate())
+        return;
+    kernels = &nn_kernels_amx;
+    test_all("amx, emulated");
+    CHECK(tiles_count() > 10000, "%lu", tiles_count());
+#else
+    (void)level;
+#endif
+}
+
+int main(void)
+{
+    pel_error error = {PEL_OK, ""};
+    pel_pool *pool;
+    if (pel_pool_new(2, &pool, &error) != PEL_OK)
+        return EXIT_FAILURE;
+    context = (pel_context){.pool = pool, .error = &error, .plan_estimate = true};
+    pel_cpu level = test_levels();
     pel_pool_free(pool);
+    context.pool = NULL; /* the emulation has one set of tiles */
+    test_tiles(level);
     return check_done();
 }

@@ -285,7 +285,7 @@ static pel_status set_sizes(const job *j, size_t channels)
     j->c->network = NULL;
     pel_cnn_reset(j->c); /* of pictures of another size */
     j->c->width = j->c->core = j->padded.w;
-    pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, &j->c->network);
+    pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, j->params->precision, &j->c->network);
     if (status == PEL_ELIMIT)
         status = cnn_compile_strips(j);
     if (status != PEL_OK)

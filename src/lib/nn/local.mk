@@ -19,7 +19,7 @@ libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/o
 # The compiler, the steps it makes, and the loop that runs them.
 libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan.h \
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
-  src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
+  src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/round.c src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 
 # Architectures.
@@ -36,7 +36,7 @@ libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-
 # reference within a bound, not to the others' last bits.
 KERNEL_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast
 noinst_LTLIBRARIES += libpel-kernels.la
-libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels.c \
+libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels-bf16.h src/lib/nn/kernels.c \
   src/lib/nn/kernels.h
 libpel_kernels_la_CFLAGS = $(KERNEL_CFLAGS)
 libpel_nn_la_LIBADD += libpel-kernels.la
@@ -47,6 +47,18 @@ libpel_kernels_avx2_la_CFLAGS = $(KERNEL_CFLAGS) -mavx2 -mfma
 libpel_kernels_avx512_la_SOURCES = src/lib/nn/kernels-avx512.c
 libpel_kernels_avx512_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mprefer-vector-width=512
 libpel_nn_la_LIBADD += libpel-kernels-avx2.la libpel-kernels-avx512.la
+if AVX512_BF16
+noinst_LTLIBRARIES += libpel-kernels-avx512bf16.la
+libpel_kernels_avx512bf16_la_SOURCES = src/lib/nn/kernels-avx512bf16.c
+libpel_kernels_avx512bf16_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bf16 -mprefer-vector-width=512
+libpel_nn_la_LIBADD += libpel-kernels-avx512bf16.la
+endif
+if AMX
+noinst_LTLIBRARIES += libpel-kernels-amx.la
+libpel_kernels_amx_la_SOURCES = src/lib/nn/kernels-amx.c
+libpel_kernels_amx_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mamx-tile -mamx-bf16 -mprefer-vector-width=512
+libpel_nn_la_LIBADD += libpel-kernels-amx.la
+endif
 endif
 
 # What protoc-c makes of onnx.proto.

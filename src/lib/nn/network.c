@@ -25,7 +25,8 @@ static pel_status get_memory(const pel_context *ctx, pel_network *n)
         good = n->scratch[i] != NULL;
     }
     for (size_t i = 0; i < p->buffer_count && good; i++)
-        p->buffers[i].base = n->arena + p->buffers[i].offset + p->buffers[i].left * p->buffers[i].c;
+        p->buffers[i].base = (char *)(n->arena + p->buffers[i].offset) +
+                              p->buffers[i].left * p->buffers[i].c * buffer_sample(&p->buffers[i]);
     return good ? PEL_OK
                 : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for the network: it needs %.0f MB",
                                 (double)pel_network_memory(n) / 1e6);
@@ -46,15 +47,15 @@ static pel_status set_outputs(const pel_context *ctx, pel_network *n)
     return PEL_OK;
 }
 
-pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                               pel_network **network)
+pel_status network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                           pel_precision precision, const nn_kernels *kernels, pel_network **network)
 {
     *network = NULL;
     pel_network *n = pel_alloc(sizeof *n);
     if (n == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     memset(n, 0, sizeof *n);
-    pel_status status = plan_make(ctx, model, inputs, &n->plan);
+    pel_status status = plan_make(ctx, model, inputs, precision, kernels, &n->plan);
     if (status == PEL_OK)
         status = set_outputs(ctx, n);
     if (status == PEL_OK)
@@ -64,6 +65,15 @@ pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, c
     else
         pel_network_free(n);
     return status;
+}
+
+pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                               pel_precision precision, pel_network **network)
+{
+    const nn_kernels *kernels;
+    pel_status status = nn_kernels_choose(&kernels, ctx->error);
+    *network = NULL;
+    return status == PEL_OK ? network_compile(ctx, model, inputs, precision, kernels, network) : status;
 }
 
 void pel_network_free(pel_network *n)
@@ -107,13 +117,16 @@ static size_t alignment(const plan *p, size_t width)
 }
 
 pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                             pel_network_strips *strips)
+                             pel_precision precision, pel_network_strips *strips)
 {
     pel_context free_ctx = *ctx;
-    plan p;
+    plan p = {.places = NULL};
+    const nn_kernels *kernels;
     free_ctx.memory = 0;
     *strips = (pel_network_strips){0, 0, 1};
-    pel_status status = plan_make(&free_ctx, model, inputs, &p);
+    pel_status status = nn_kernels_choose(&kernels, ctx->error);
+    if (status == PEL_OK)
+        status = plan_make(&free_ctx, model, inputs, precision, kernels, &p);
     if (status == PEL_OK && !p.local)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the model sees the whole picture at once");
     if (status == PEL_OK) {
@@ -146,9 +159,10 @@ static void clear_margins(plan *p, size_t pass)
         if (b->first != pass || b->left + b->right == 0)
             continue;
         for (size_t y = 0; y < b->rows; y++) {
-            float *row = b->base + y * buffer_row(b);
-            memset(row - b->left * b->c, 0, b->left * b->c * sizeof *row);
-            memset(row + b->w * b->c, 0, b->right * b->c * sizeof *row);
+            size_t pixel = b->c * buffer_sample(b);
+            char *row = b->base + y * buffer_row(b) * buffer_sample(b);
+            memset(row - b->left * pixel, 0, b->left * pixel);
+            memset(row + b->w * pixel, 0, b->right * pixel);
         }
     }
 }

@@ -143,9 +143,10 @@ static void affine_job(void *arg, size_t index, size_t worker)
     const float *scale = moments != NULL ? picture_row(moments, 0) : a->scale;
     const float *shift = moments != NULL ? scale + channels : a->shift;
     const float *from = picture_row(&w->in, y), *add = residual != NULL ? picture_row(residual, y) : NULL;
-    float *to = picture_row(&w->out, y);
+    void *to = picture_samples(&w->out, y);
     (void)worker;
-    kernel_epilogue e = {.slopes = a->slopes, .residual = add, .residual_last = a->residual_last};
+    kernel_epilogue e = {.slopes = a->slopes, .residual = add, .residual_last = a->residual_last,
+                         .half = w->out.buffer->half};
     e.residual_stride = residual != NULL ? residual->ld : 0;
     w->n->plan.kernels->affine(w->out.buffer->w, channels, from, w->in.ld, scale, shift, &e, to, w->out.ld);
 }
@@ -180,6 +181,8 @@ static step *add_affine(builder *b, size_t input, size_t moments, const fused_af
     if (s == NULL)
         return NULL;
     affine *a = s->data;
+    if (build_is_rounded(b, after->output))
+        build_halve(b, after->output);
     a->has_residual = after->residual != NONE;
     a->residual_last = after->residual_last;
     if (after->has_slopes) {

@@ -341,7 +341,10 @@ bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to)
 
 /* ---- Memory */
 
-static size_t buffer_floats(const buffer *b) { return round_up(b->rows * buffer_row(b) + KERNEL_SLACK, 16); }
+static size_t buffer_floats(const buffer *b)
+{
+    return round_up(b->rows * buffer_row(b) * buffer_sample(b) / sizeof(float) + KERNEL_SLACK + 1, 16);
+}
 
 static int larger_first(const void *a, const void *b)
 {
@@ -396,7 +399,7 @@ static pel_status check_size(const pel_context *ctx, const plan *p)
 
 static pel_status make_steps(const pel_context *ctx, plan *p)
 {
-    /* Steps may add values (moments). */
+    /* Steps may add values (moments, or the input in bf16: a node one). */
     size_t count = p->g.value_count + p->g.node_count;
     builder b = {ctx, p};
     p->places = pel_alloc((count + 1) * sizeof *p->places);
@@ -404,7 +407,7 @@ static pel_status make_steps(const pel_context *ctx, plan *p)
     if (p->places == NULL || p->buffers == NULL)
         return build_fail(&b);
     for (size_t i = 0; i < count; i++)
-        p->places[i] = (place){NONE, 0, NONE};
+        p->places[i] = (place){NONE, 0, NONE, NONE};
     find_views(&b);
     return build_all(&b);
 }
@@ -426,14 +429,15 @@ static void drop_constants(plan *p)
             nn_array_free(&g->values[i].array);
 }
 
-pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, plan *p)
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, pel_precision precision,
+                     const nn_kernels *kernels, plan *p)
 {
     memset(p, 0, sizeof *p);
     p->threads = pel_pool_threads(ctx->pool);
     p->opset = model->opset;
-    pel_status status = nn_kernels_choose(&p->kernels, ctx->error);
-    if (status == PEL_OK)
-        status = graph_make(ctx, model, inputs, &p->g);
+    p->precision = precision;
+    p->kernels = kernels;
+    pel_status status = graph_make(ctx, model, inputs, &p->g);
     for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++)
         p->macs += p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
     if (status == PEL_OK)
