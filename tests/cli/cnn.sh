@@ -26,6 +26,15 @@ pipe_is 0 'pel-cnn -m smooth.onnx --colour luma <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
 ok [ "$(cksum <out)" != "$(cksum <channel.pel)" ]
 
+# bf16 is near to fp32, and not the same.
+pel-net dncnn --depth 4 --width 16 -o small.onnx
+scene 31x20x1x1 >grey.pel
+for p in fp32 bf16; do pel-cnn -m small.onnx --precision $p <grey.pel | text | tr ' ' '\n' >$p.txt; done
+paste fp32.txt bf16.txt >both.txt
+ok awk '{ d = $1 - $2; e += d * d; s += $1 * $1; n += $1 != $2 }
+  END { exit !(n > NR / 2 && sqrt(e / s) < 0.01) }' both.txt
+is 2 pel-cnn -m small.onnx --precision fp8
+
 # Sizes that a model does not take are padded and cut.
 pipe_is 0 'pel-cnn -m halves.onnx <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]

@@ -90,7 +90,7 @@ typedef struct {
     const step *s;
     const pel_network *n;
     picture in, out, residual;
-    size_t y0;
+    size_t y0, y1, rows; /* `rows` by job, where a job takes several */
 } work;
 
 static work work_of(const step *s, const pel_network *n, size_t y0)
@@ -151,17 +151,14 @@ size_t conv_packed(const conv *c, size_t lanes)
     return whole + (rest == 0 ? 0 : rest > lanes ? 2 * lanes : lanes);
 }
 
-/* One panel of columns of one row. */
-static void multiply_job(void *arg, size_t index, size_t worker)
+/* One panel of columns of row y. */
+static void multiply_row(const work *w, size_t y, size_t panel)
 {
-    const work *w = arg;
     const conv *c = w->s->data;
     const nn_kernels *kernels = w->n->plan.kernels;
     const void *segments[MOST_TAPS];
-    size_t y = w->y0 + index / (c->groups * c->panels), panel = index % (c->groups * c->panels);
     size_t group = panel / c->panels, first = panel % c->panels * c->columns;
     size_t columns = c->cout - first < c->columns ? c->cout - first : c->columns;
-    (void)worker;
     for (size_t i = 0; i < c->phases; i++) {
         const conv_phase *ph = &c->phase[i];
         if (y % c->step_y != ph->oy)
@@ -178,11 +175,29 @@ static void multiply_job(void *arg, size_t index, size_t worker)
     }
 }
 
+/* One panel of some rows, one after the other: its weights stay in the cache. */
+static void multiply_job(void *arg, size_t index, size_t worker)
+{
+    const work *w = arg;
+    const conv *c = w->s->data;
+    size_t panels = c->groups * c->panels, first = w->y0 + index / panels * w->rows;
+    (void)worker;
+    for (size_t y = first; y < first + w->rows && y < w->y1; y++)
+        multiply_row(w, y, index % panels);
+}
+
+#define INPUT_CACHE (48 << 10) /* samples of rows of the input that all panels go over */
+
 static void multiply_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
 {
     const conv *c = s->data;
     work w = work_of(s, n, y0);
-    pel_pool_run(ctx->pool, (y1 - y0) * c->groups * c->panels, multiply_job, &w);
+    size_t row = w.in.buffer->w * w.in.ld, threads = n->plan.threads, panels = c->groups * c->panels;
+    w.y1 = y1;
+    w.rows = INPUT_CACHE / row + 1;
+    while (w.rows > 1 && (y1 - y0 + w.rows - 1) / w.rows * panels < 4 * threads)
+        w.rows = (w.rows + 1) / 2;
+    pel_pool_run(ctx->pool, (y1 - y0 + w.rows - 1) / w.rows * panels, multiply_job, &w);
 }
 
 /* A row, with few columns a group. */

@@ -95,11 +95,9 @@ INLINE void tile_bf16(const kernel_tile *t, size_t first, size_t m, size_t vecto
 
 INLINE void multiply_bf16_body(const kernel_tile *t, size_t count, size_t vectors, size_t columns)
 {
-    size_t at = 0;
-    for (; at + ROWS <= count; at += ROWS)
-        tile_bf16(t, at, ROWS, vectors, columns);
-    for (; at < count; at++)
-        tile_bf16(t, at, 1, vectors, columns);
+#define ONE_TILE(at, m) tile_bf16(t, at, m, vectors, columns)
+    TILES(count, ONE_TILE);
+#undef ONE_TILE
 }
 
 static void multiply_bf16(const kernel_tile *t, size_t count, size_t columns)

@@ -57,6 +57,23 @@ INLINE vec finish(vec sum, const kernel_epilogue *e, size_t column, const float 
     return sum;
 }
 
+/* Whole tiles, then smaller ones.  A tile and a little more are two of about the same height: a low tile waits for its
+ * weights. */
+#define TILES(count, one_tile)                                                                     \
+    do {                                                                                           \
+        size_t at = 0;                                                                             \
+        for (; at + ROWS <= count && (ROWS < 14 || count - at != 16); at += ROWS)                  \
+            one_tile(at, ROWS);                                                                    \
+        for (; ROWS > 8 && at + 8 <= count; at += 8)                                               \
+            one_tile(at, 8);                                                                       \
+        for (; ROWS > 4 && at + 4 <= count; at += 4)                                               \
+            one_tile(at, 4);                                                                       \
+        for (; at + 2 <= count; at += 2)                                                           \
+            one_tile(at, 2);                                                                       \
+        if (at < count)                                                                            \
+            one_tile(at, 1);                                                                       \
+    } while (0)
+
 #include "kernels-bf16.h"
 
 /* ---- The tile of a product: m pixels, `vectors` vectors of columns, all sums in registers */
@@ -97,18 +114,11 @@ INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vecto
     }
 }
 
-/* Whole tiles, then half of one, then pixel by pixel. */
 INLINE void multiply_body(const kernel_tile *t, size_t count, size_t vectors, size_t columns, int plain)
 {
-    size_t at = 0;
-    for (; at + ROWS <= count; at += ROWS)
-        tile_body(t, at, ROWS, vectors, columns, plain);
-    if (at + ROWS / 2 <= count) {
-        tile_body(t, at, ROWS / 2, vectors, columns, plain);
-        at += ROWS / 2;
-    }
-    for (; at < count; at++)
-        tile_body(t, at, 1, vectors, columns, plain);
+#define ONE_TILE(at, m) tile_body(t, at, m, vectors, columns, plain)
+    TILES(count, ONE_TILE);
+#undef ONE_TILE
 }
 
 static void multiply(const kernel_tile *t, size_t count, size_t columns)
