@@ -192,4 +192,5 @@ static void run(const step *s, const pel_network *n, const pel_context *ctx, siz
     pel_pool_run(ctx->pool, (w.count + w.chunk - 1) / w.chunk, job, &w);
 }
 
-const step_kind conv_winograd = {"conv, Winograd", conv_needs, run, NULL, conv_free};
+const step_kind conv_winograd = {
+    .name = "conv, Winograd", .needs = conv_needs, .run = run, .free = conv_free, .in_place = conv_in_place};

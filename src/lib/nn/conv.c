@@ -72,6 +72,12 @@ kernel_epilogue conv_epilogue(const conv *c, size_t column)
                              .residual_last = c->residual_last};
 }
 
+bool conv_in_place(const step *s, size_t k)
+{
+    (void)s;
+    return k > 0;
+}
+
 void conv_free(step *s)
 {
     conv *c = s->data;
@@ -246,10 +252,14 @@ static void depthwise_run(const step *s, const pel_network *n, const pel_context
     pel_pool_run(ctx->pool, y1 - y0, depthwise_job, &w);
 }
 
-const step_kind conv_multiply = {"conv", conv_needs, multiply_run, NULL, conv_free};
-static const step_kind conv_bf16 = {"conv, bf16", conv_needs, multiply_run, NULL, conv_free};
-static const step_kind conv_dot = {"conv, few outputs", conv_needs, dot_run, NULL, conv_free};
-static const step_kind conv_depthwise = {"conv, depthwise", conv_needs, depthwise_run, NULL, conv_free};
+const step_kind conv_multiply = {
+    .name = "conv", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place};
+static const step_kind conv_bf16 = {
+    .name = "conv, bf16", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place};
+static const step_kind conv_dot = {
+    .name = "conv, few outputs", .needs = conv_needs, .run = dot_run, .free = conv_free, .in_place = conv_in_place};
+static const step_kind conv_depthwise = {
+    .name = "conv, depthwise", .needs = conv_needs, .run = depthwise_run, .free = conv_free, .in_place = conv_in_place};
 
 /* ---- Packing: from [group][cout][tap][cin] */
 

@@ -39,6 +39,7 @@ extern const step_kind conv_winograd;
 void conv_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                 ptrdiff_t *to);
 void conv_free(step *s);
+bool conv_in_place(const step *s, size_t k); /* the residual */
 void conv_set_margins(builder *b, const conv *c, size_t input, size_t width, size_t granule);
 bool conv_is_depthwise(const conv *c);
 /* Chooses the algorithm and packs the weights, `all` by phase; in_rows: the taps are in order, row by row. */

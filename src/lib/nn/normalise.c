@@ -91,7 +91,7 @@ static void gather_end(const step *s, const pel_network *n)
     }
 }
 
-static const step_kind gather_kind = {"means", NULL, gather_run, gather_end, gather_free};
+static const step_kind gather_kind = {.name = "means", .run = gather_run, .end = gather_end, .free = gather_free};
 
 static step *add_gather(builder *b, size_t input, size_t output)
 {
@@ -157,7 +157,13 @@ static void affine_run(const step *s, const pel_network *n, const pel_context *c
     pel_pool_run(ctx->pool, y1 - y0, affine_job, &w);
 }
 
-static const step_kind affine_kind = {"scale and shift", affine_needs, affine_run, NULL, affine_free};
+static bool affine_in_place(const step *s, size_t k)
+{
+    return k != 1 || ((const affine *)s->data)->scale != NULL; /* not the moments */
+}
+
+static const step_kind affine_kind = {
+    .name = "scale and shift", .needs = affine_needs, .run = affine_run, .free = affine_free, .in_place = affine_in_place};
 
 /* ---- InstanceNormalization: the moments, then scale and shift with what follows */
 
@@ -298,7 +304,7 @@ static void by_pixel_run(const step *s, const pel_network *n, const pel_context 
     pel_pool_run(ctx->pool, y1 - y0, by_pixel_job, &w);
 }
 
-static const step_kind by_pixel_kind = {"by pixel", NULL, by_pixel_run, NULL, by_pixel_free};
+static const step_kind by_pixel_kind = {.name = "by pixel", .run = by_pixel_run, .free = by_pixel_free};
 
 /* The node that uses the value as its input 0 with this operator, other than `but`. */
 static size_t user_of(const graph *g, size_t value, const char *op)

@@ -25,6 +25,11 @@ typedef struct {
     size_t rows;          /* that are kept */
     size_t first, last;   /* passes that use it */
     bool half;            /* its samples are bf16, not floats */
+    /* plan-memory.c: the buffer whose memory it takes, or NONE; is its own taken; the last pass that its memory is
+     * used in, by itself or another. */
+    size_t shared;
+    bool taken;
+    size_t until;
     size_t offset;        /* floats, in the arena */
     char *base;           /* pixel 0 of row 0; while the network runs */
     size_t target;        /* rows that are needed, while a band is planned */
@@ -69,6 +74,8 @@ typedef struct {
     void (*run)(const step *s, const struct pel_network *n, const pel_context *ctx, size_t y0, size_t y1);
     void (*end)(const step *s, const struct pel_network *n); /* after the last row; may be NULL */
     void (*free)(step *s);                                  /* what `data` points to; may be NULL */
+    /* Is each sample of input k read for that of the output only, before it is stored?  NULL: never. */
+    bool (*in_place)(const step *s, size_t k);
 } step_kind;
 
 struct step {
@@ -119,6 +126,10 @@ struct pel_network {
 /* ---- For the steps */
 
 picture plan_picture(const plan *p, size_t value);
+static inline buffer *plan_buffer(plan *p, size_t value)
+{
+    return &p->buffers[plan_picture(p, value).buffer - p->buffers];
+}
 /* Row y, or a row of zeros above and below the picture; `x` pixels from its first. */
 static inline const void *picture_pixel_or_zeros(const picture *p, const struct pel_network *n, ptrdiff_t y,
                                                  ptrdiff_t x)
@@ -173,6 +184,10 @@ pel_status build_store(builder *b, size_t output);
 pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, pel_precision precision,
                      const nn_kernels *kernels, plan *p);
 void plan_free(plan *p);
+/* The first row of a buffer that a step of this pass, other than `but`, will still read; its height: none. */
+size_t plan_lowest_needed(const plan *p, const buffer *b, size_t pass, const step *but);
+/* plan-memory.c: offsets in the arena, and its size. */
+pel_status plan_place(const pel_context *ctx, plan *p);
 /* One band: sets the steps' targets of a pass so that `part` of `parts` of its results are made. */
 void plan_band(plan *p, size_t pass, size_t part, size_t parts);
 

@@ -107,7 +107,15 @@ static void point_run(const step *s, const pel_network *n, const pel_context *ct
     pel_pool_run(ctx->pool, y1 - y0, point_job, &w);
 }
 
-static const step_kind point_kind = {"pointwise", point_needs, point_run, NULL, point_free};
+static bool point_in_place(const step *s, size_t k)
+{
+    (void)s;
+    (void)k; /* one that is broadcast has another size */
+    return true;
+}
+
+static const step_kind point_kind = {
+    .name = "pointwise", .needs = point_needs, .run = point_run, .free = point_free, .in_place = point_in_place};
 
 /* ---- From a node */
 

@@ -34,7 +34,7 @@ static void round_run(const step *s, const pel_network *n, const pel_context *ct
     pel_pool_run(ctx->pool, y1 - y0, round_job, &w);
 }
 
-static const step_kind round_kind = {"round", NULL, round_run, NULL, NULL};
+static const step_kind round_kind = {.name = "round", .run = round_run};
 
 static bool is_part(const plan *p, size_t value)
 {
