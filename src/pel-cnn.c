@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <pellucid/cnn.h>
 #include <pellucid/driver.h>
@@ -29,6 +30,8 @@ typedef struct {
     bool told;
     pel_bundle held[MOST_HELD];
     size_t count, next; /* held; the first that was not restored yet */
+    size_t restored;    /* of this stream */
+    double begun_s;     /* when its first image came */
 } state;
 
 #define AT(member) offsetof(settings, member)
@@ -206,6 +209,13 @@ static void stop(pel_run *run)
     pel_model_free(st->model);
 }
 
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* The measurement stays in the stream, as after a solver. */
 static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restored)
 {
@@ -251,6 +261,7 @@ static pel_status restore(pel_run *run, size_t at)
         pel_note(run, "%.1f kMAC/px, %.1f MB", report.macs / 1e3, (double)report.memory / 1e6);
     st->told = true;
     status = emit(run, bundle, restored);
+    st->restored += status == PEL_OK;
     pel_frame_unref(restored);
     return status;
 }
@@ -259,6 +270,8 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
     state *st = pel_run_state(run);
     size_t window = pel_cnn_window(st->cnn);
+    if (st->count == 0)
+        st->begun_s = now_s();
     if (st->count == 2 * window + 1) {
         pel_bundle_clear(&st->held[0]);
         memmove(st->held, st->held + 1, (st->count - 1) * sizeof *st->held);
@@ -282,7 +295,9 @@ static pel_status drain(pel_run *run)
         status = restore(run, st->next++);
     while (st->count > 0)
         pel_bundle_clear(&st->held[--st->count]);
-    st->next = 0;
+    if (status == PEL_OK && st->restored > 1)
+        pel_note(run, "%zu frames, %.3g frames/s", st->restored, (double)st->restored / (now_s() - st->begun_s));
+    st->next = st->restored = 0;
     pel_cnn_reset(st->cnn);
     return status;
 }

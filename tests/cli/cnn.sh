@@ -94,6 +94,13 @@ ok [ "$(first s)" = '9 12 18 18 ' ]
 pipe_is 0 'cat video.pel video.pel | pel-cnn -m sum.onnx | pel-write -f text t-%d.txt'
 ok [ "$(cut -d' ' -f1 t-4.txt)" = 9 ]
 pipe_is 1 'pel-cnn -m sum.onnx <colour.pel'
+# The report: frames and their rate, of each stream that has several.
+pipe_is 0 'cat video.pel spot.pel video.pel | pel-cnn -v -m smooth.onnx >/dev/null'
+ok [ "$(grep -c '^pel-cnn: 4 frames, [0-9.e+]* frames/s$' err)" -eq 2 ]
+ok [ "$(grep -c 'frames/s' err)" -eq 2 ]
+ok awk '/frames\/s/ { if (!($(NF - 1) > 0)) exit 1 }' err
+pipe_is 0 'pel-cnn -v -m window.onnx <video.pel >/dev/null'
+ok grep -q ': 4 frames, ' err
 
 # What is refused.
 is 2 bash -c 'pel-cnn <spot.pel'
