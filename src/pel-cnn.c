@@ -123,31 +123,76 @@ static void describe_value(const char *what, const pel_model_value *v)
     printf("\n");
 }
 
-/* Compiled for 256 x 256, or what comes next to that: its cost. */
-static void describe_cost(pel_run *run, const pel_model *m)
+#define MOST_DESCRIBED 64
+
+/* The inputs as they are, or with sides of `side` where the model leaves that open: then *open. */
+static void set_sizes(const pel_model *m, size_t side, pel_size *sizes, bool *open)
 {
-    pel_size sizes[64];
-    pel_network *net;
-    pel_error error = {PEL_OK, ""};
-    pel_context ctx = {.error = &error};
-    (void)run;
-    if (m->input_count > 64)
-        return;
+    *open = true;
     for (size_t k = 0; k < m->input_count; k++) {
         const pel_model_value *v = &m->inputs[k];
         bool four = v->has_shape && v->rank == 4;
-        sizes[k] = pel_size_make(four && v->dims[3] > 0 ? (size_t)v->dims[3] : 256,
-                                 four && v->dims[2] > 0 ? (size_t)v->dims[2] : 256, 1,
+        sizes[k] = pel_size_make(four && v->dims[3] > 0 ? (size_t)v->dims[3] : side,
+                                 four && v->dims[2] > 0 ? (size_t)v->dims[2] : side, 1,
                                  four && v->dims[1] > 0 ? (size_t)v->dims[1] : 1);
+        *open = *open && sizes[k].w == side && sizes[k].h == side;
     }
-    if (pel_network_compile(&ctx, m, sizes, &net) != PEL_OK) {
-        printf("cost\tnot known: %s\n", error.text);
-        return;
+}
+
+/* In pictures as large as it takes, for a model that sees far. */
+static void describe_field(const pel_context *ctx, const pel_model *m, bool local)
+{
+    pel_size sizes[MOST_DESCRIBED];
+    pel_network_field f = {.whole = true};
+    bool open = true;
+    pel_status status = PEL_OK;
+    for (size_t side = 256; local && f.whole && open && side <= 4096 && status == PEL_OK; side *= 2) {
+        set_sizes(m, side, sizes, &open);
+        status = pel_network_receptive_field(ctx, m, sizes, &f);
     }
-    double pixels = (double)sizes[0].w * (double)sizes[0].h;
-    printf("cost\t%.1f kMAC/px, %.1f MB for %zux%zu\n", pel_network_macs(net) / pixels / 1e3,
-           (double)pel_network_memory(net) / 1e6, sizes[0].w, sizes[0].h);
-    printf("sees\t%s\n", pel_network_is_local(net) ? "a neighbourhood of each pixel" : "the whole picture");
+    if (f.whole)
+        printf("sees\tthe whole picture\n");
+    else
+        printf("sees\t%zux%zu pixels: %zu left, %zu right, %zu up, %zu down\n", f.left + 1 + f.right,
+               f.up + 1 + f.down, f.left, f.right, f.up, f.down);
+}
+
+static void describe_layers(const pel_model *m, const pel_network *net, double pixels)
+{
+    for (size_t i = 0; i < m->node_count; i++) {
+        const pel_node *n = &m->nodes[i];
+        const pel_model_tensor *w = n->input_count > 1 ? pel_model_find_tensor(m, n->inputs[1]) : NULL;
+        double macs = net != NULL ? pel_network_node_macs(net, i) : 0;
+        printf("layer %zu\t%s", i, n->operator);
+        for (size_t k = 0; w != NULL && k < w->rank; k++)
+            printf("%s%lld", k > 0 ? "x" : "\t", (long long)w->dims[k]);
+        if (macs > 0)
+            printf("%s\t%.7g MAC/px", w == NULL ? "\t" : "", macs / pixels);
+        printf("\n");
+    }
+}
+
+/* Its cost, compiled for 256 x 256 or what comes next to that, what it sees, and what each layer has of the cost. */
+static void describe_network(pel_run *run, const pel_model *m)
+{
+    pel_size sizes[MOST_DESCRIBED];
+    bool open;
+    pel_network *net = NULL;
+    pel_error error = {PEL_OK, ""};
+    pel_context ctx = {.error = &error, .memory = pel_run_memory(run)};
+    double pixels = 1;
+    if (m->input_count <= MOST_DESCRIBED) {
+        set_sizes(m, 256, sizes, &open);
+        pixels = (double)sizes[0].w * (double)sizes[0].h;
+        if (pel_network_compile(&ctx, m, sizes, &net) != PEL_OK) {
+            printf("cost\tnot known: %s\n", error.text);
+        } else {
+            printf("cost\t%.1f kMAC/px, %.1f MB for %zux%zu\n", pel_network_macs(net) / pixels / 1e3,
+                   (double)pel_network_memory(net) / 1e6, sizes[0].w, sizes[0].h);
+            describe_field(&ctx, m, pel_network_is_local(net));
+        }
+    }
+    describe_layers(m, net, pixels);
     pel_network_free(net);
 }
 
@@ -166,17 +211,9 @@ static pel_status describe(pel_run *run, const char *name)
     for (size_t i = 0; i < m->output_count; i++)
         describe_value("output", &m->outputs[i]);
     printf("weights\t%zu\n", weights);
-    describe_cost(run, m);
     for (size_t i = 0; i < m->metadata_count; i++)
         printf("%s\t%s\n", m->metadata[i].key, m->metadata[i].value);
-    for (size_t i = 0; i < m->node_count; i++) {
-        const pel_node *n = &m->nodes[i];
-        const pel_model_tensor *w = n->input_count > 1 ? pel_model_find_tensor(m, n->inputs[1]) : NULL;
-        printf("layer %zu\t%s", i, n->operator);
-        for (size_t k = 0; w != NULL && k < w->rank; k++)
-            printf("%s%lld", k > 0 ? "x" : "\t", (long long)w->dims[k]);
-        printf("\n");
-    }
+    describe_network(run, m);
     pel_model_free(m);
     return PEL_OK;
 }

@@ -124,6 +124,16 @@ is 0 pel-cnn -m smooth.onnx --describe
 ok grep -q '^input	image	1 x 1 x h x w$' out
 ok grep -q '^cost	9.* *kMAC/px\|^cost	0.0 kMAC/px' out
 ok grep -q '^pellucid.card	For tests only.$' out
+ok grep -q '^sees	3x3 pixels: 1 left, 1 right, 1 up, 1 down$' out
+ok grep -q '^layer 1	Conv	1x1x3x3	9 MAC/px$' out
+is 0 pel-cnn -m mean.onnx --describe
+ok grep -q '^sees	the whole picture$' out
+pel-net ircnn --width 8 -o ircnn.onnx # dilations 1 2 3 4 3 2 1
+is 0 pel-cnn -m ircnn.onnx --describe
+ok grep -q '^sees	33x33 pixels: 16 left, 16 right, 16 up, 16 down$' out
+pel-net vdsr --width 2 --depth 150 -o deep.onnx # further than 256 x 256 samples
+is 0 pel-cnn -m deep.onnx --describe
+ok grep -q '^sees	301x301 pixels' out
 mkdir models
 cp smooth.onnx models/soft.onnx
 export PELLUCID_MODELS=$work/models
