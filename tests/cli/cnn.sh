@@ -26,6 +26,26 @@ pipe_is 0 'pel-cnn -m smooth.onnx --colour luma <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
 ok [ "$(cksum <out)" != "$(cksum <channel.pel)" ]
 
+# The luma of data too, and of a window's frames: 62.1 and 81.5 here, of 255.
+printf 'P3 1 1 255 100 50 25\n' >first.ppm
+printf 'P3 1 1 255 0 100 200\n' >second.ppm
+red() { pel-write red.pfm <out && tail -c 12 red.pfm | od -An -f | awk '{ print 255 * $1 }'; }
+pipe_is 0 'pel-read second.ppm first.ppm first.ppm | pel-cnn -m window.onnx --colour luma | pel-cat --images 2'
+near "$(red)" 100 1e-3
+pipe_is 0 'pel-read second.ppm first.ppm first.ppm | pel-cnn -m window.onnx --colour luma | pel-cat --images 1'
+near "$(red)" 106.4667 1e-3
+cp out twice.pel
+pipe_is 0 'pel-cnn -m residue.onnx --colour luma <twice.pel' # + (62.1 - 68.5667) - 68.5667
+near "$(red)" 31.4333 1e-3
+# A bad channel of a pixel: its luma is not known, and the other channels stay.
+one='\0000\0000\0200\0077' half='\0000\0000\0000\0077' nan='\0000\0000\0300\0177'
+{ printf 'PF\n2 1\n-1\n'; for v in $nan $one $half $half $half $half; do printf '%b' "$v"; done; } >bad.pfm
+pipe_is 0 'pel-read bad.pfm | pel-cnn -m smooth.onnx --colour luma'
+pel-write bad-out.pfm <out
+ok [ "$(tail -c 24 bad-out.pfm | head -c 12 | od -An -f | tr -s ' ')" = ' nan 1 0.5' ]
+pipe_is 0 'pel-read bad.pfm | pel-cnn -m smooth.onnx --colour luma --inpaint'
+ok [ "$(stat_of image 10 <out)" = 0 ]
+
 # Sizes that a model does not take are padded and cut.
 pipe_is 0 'pel-cnn -m halves.onnx <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
@@ -76,7 +96,6 @@ said 'the cap is'
 no_end
 
 # Bad samples are filled for the network and come back as NaN, or as what it made of them.
-one='\0000\0000\0200\0077' nan='\0000\0000\0300\0177'
 { printf 'Pf\n3 3\n-1\n'; for v in $one $one $one $one $nan $one $one $one $one; do printf '%b' "$v"; done; } >hole.pfm
 pipe_is 0 'pel-read hole.pfm | pel-cnn -m smooth.onnx'
 ok [ "$(stat_of image 10 <out)" = 1 ]
