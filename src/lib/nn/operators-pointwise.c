@@ -216,20 +216,22 @@ static pel_status evaluate_identity(const nn_call *call)
     return PEL_OK;
 }
 
-#define ONE(name) {name, 1, 1, 1, infer_same, evaluate_one, NULL}
-#define TWO(name) {name, 2, 2, 1, infer_two, evaluate_two, NULL}
+#define ONE(name, attributes) {name, 1, 1, 1, attributes, infer_same, evaluate_one, NULL}
+#define TWO(name, attributes) {name, 2, 2, 1, attributes, infer_two, evaluate_two, NULL}
 const nn_operator nn_operators_pointwise[] = {
-    ONE("Relu"), ONE("LeakyRelu"), ONE("Sigmoid"), ONE("HardSigmoid"), ONE("Tanh"), ONE("Softplus"),
-    ONE("Elu"), ONE("Abs"), ONE("Neg"), ONE("Floor"), ONE("Ceil"), ONE("Round"), ONE("Sign"), ONE("Sqrt"),
-    ONE("Reciprocal"), ONE("Exp"), ONE("Log"), ONE("Erf"), ONE("Sin"), ONE("Cos"), ONE("Not"),
-    TWO("Add"), TWO("Sub"), TWO("Mul"), TWO("Div"), TWO("Pow"), TWO("Mod"), TWO("PRelu"), TWO("Equal"),
-    TWO("Less"), TWO("Greater"), TWO("LessOrEqual"), TWO("GreaterOrEqual"), TWO("And"), TWO("Or"),
-    {"Max", 1, OPERATOR_INPUTS, 1, infer_two, evaluate_two, NULL},
-    {"Min", 1, OPERATOR_INPUTS, 1, infer_two, evaluate_two, NULL},
-    {"Clip", 1, 3, 1, infer_clip, evaluate_clip, NULL},
-    {"Where", 3, 3, 1, infer_where, evaluate_where, NULL},
-    {"Cast", 1, 1, 1, infer_cast, evaluate_cast, NULL},
-    {"Identity", 1, 1, 1, infer_same, evaluate_identity, NULL},
-    {"Dropout", 1, 3, 1, infer_same, evaluate_identity, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    ONE("Relu", ""), ONE("LeakyRelu", "alpha:f"), ONE("Sigmoid", ""), ONE("HardSigmoid", "alpha:f beta:f"),
+    ONE("Tanh", ""), ONE("Softplus", ""), ONE("Elu", "alpha:f"), ONE("Abs", ""), ONE("Neg", ""), ONE("Floor", ""),
+    ONE("Ceil", ""), ONE("Round", ""), ONE("Sign", ""), ONE("Sqrt", ""), ONE("Reciprocal", ""), ONE("Exp", ""),
+    ONE("Log", ""), ONE("Erf", ""), ONE("Sin", ""), ONE("Cos", ""), ONE("Not", ""),
+    TWO("Add", ""), TWO("Sub", ""), TWO("Mul", ""), TWO("Div", ""), TWO("Pow", ""), TWO("Mod", "fmod:i"),
+    TWO("PRelu", ""), TWO("Equal", ""), TWO("Less", ""), TWO("Greater", ""), TWO("LessOrEqual", ""),
+    TWO("GreaterOrEqual", ""), TWO("And", ""), TWO("Or", ""),
+    {"Max", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, NULL},
+    {"Min", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, NULL},
+    {"Clip", 1, 3, 1, "", infer_clip, evaluate_clip, NULL},
+    {"Where", 3, 3, 1, "", infer_where, evaluate_where, NULL},
+    {"Cast", 1, 1, 1, "to:i", infer_cast, evaluate_cast, NULL},
+    {"Identity", 1, 1, 1, "", infer_same, evaluate_identity, NULL},
+    {"Dropout", 1, 3, 1, "seed:i", infer_same, evaluate_identity, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -126,8 +126,6 @@ static pel_status infer_by_channel(const nn_call *call)
         if (call->inputs[k] == NULL || call->inputs[k]->rank != 1 || call->inputs[k]->dims[0] != a->dims[1])
             return FAIL(call, "input %zu does not have a number for each of %lld channels", k,
                         (long long)a->dims[1]);
-    if (pel_node_int(call->node, "training_mode", 0) != 0)
-        return FAIL(call, "training_mode is not supported");
     return infer_same(call);
 }
 
@@ -209,14 +207,14 @@ static pel_status evaluate_layer(const nn_call *call)
     return PEL_OK;
 }
 
-#define REDUCE(name) {name, 1, 2, 1, infer_reduce, evaluate_reduce, NULL}
+#define REDUCE(name) {name, 1, 2, 1, "axes:I keepdims:i noop_with_empty_axes:i", infer_reduce, evaluate_reduce, NULL}
 const nn_operator nn_operators_reduce[] = {
     REDUCE("ReduceMean"), REDUCE("ReduceSum"), REDUCE("ReduceMax"), REDUCE("ReduceMin"), REDUCE("ReduceL1"),
     REDUCE("ReduceL2"), REDUCE("ReduceProd"), REDUCE("ReduceSumSquare"),
-    {"GlobalAveragePool", 1, 1, 1, infer_global, evaluate_global, NULL},
-    {"GlobalMaxPool", 1, 1, 1, infer_global, evaluate_global, NULL},
-    {"BatchNormalization", 5, 5, 1, infer_by_channel, evaluate_batch, NULL},
-    {"InstanceNormalization", 3, 3, 1, infer_by_channel, evaluate_instance, NULL},
-    {"LayerNormalization", 2, 3, 3, infer_layer, evaluate_layer, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    {"GlobalAveragePool", 1, 1, 1, "", infer_global, evaluate_global, NULL},
+    {"GlobalMaxPool", 1, 1, 1, "", infer_global, evaluate_global, NULL},
+    {"BatchNormalization", 5, 5, 1, "epsilon:f momentum:f training_mode:i=0", infer_by_channel, evaluate_batch, NULL},
+    {"InstanceNormalization", 3, 3, 1, "epsilon:f", infer_by_channel, evaluate_instance, NULL},
+    {"LayerNormalization", 2, 3, 3, "axis:i epsilon:f stash_type:i=1", infer_layer, evaluate_layer, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };
