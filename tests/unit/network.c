@@ -347,7 +347,7 @@ static void test_moves(void)
 static void test_pointwise(void)
 {
     static const char *const ones[] = {"Relu", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Exp", "Abs", "Neg",
-                                       "Erf", "Softplus", "Elu", "Round", "Sin"};
+                                       "Erf", "Gelu", "Softplus", "Elu", "Round", "Sin"};
     static const char *const twos[] = {"Add", "Sub", "Mul", "Div", "Max", "Min"};
     for (size_t k = 0; k < sizeof ones / sizeof ones[0]; k++) {
         pel_model *m = start(3, 3);
@@ -371,6 +371,36 @@ static void test_pointwise(void)
     pel_node_set_ints(m, pel_model_add_node(m, "Transpose", "s", "u"), "perm", 4, (int64_t[]){0, 3, 1, 2});
     pel_model_add_node(m, "Mul", "u x", "y");
     compare(m, 9, 7, "softmax over channels");
+}
+
+/* A filter in the Fourier domain, and a choice by the greatest channel: tensors that are no pictures in between. */
+static void test_spectrum(void)
+{
+    pel_model *m = start(3, 3);
+    pel_model_add_integers(m, "last", 1, (int64_t[]){4});
+    pel_model_add_integers(m, "real", 1, (int64_t[]){0});
+    fill(pel_model_add_floats(m, "h", 5, (int64_t[]){1, 3, 15, 6, 1}), 3 * 15 * 6, 1);
+    pel_model_add_node(m, "Unsqueeze", "x last", "u");
+    pel_node *n = pel_model_add_node(m, "DFT", "u", "f"); /* 11 columns: 6 bins */
+    pel_node_set_int(m, n, "axis", 3);
+    pel_node_set_int(m, n, "onesided", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "DFT", "f", "ff"), "axis", 2);
+    pel_model_add_node(m, "Mul", "ff h", "g");
+    n = pel_model_add_node(m, "DFT", "g", "b");
+    pel_node_set_int(m, n, "axis", 2);
+    pel_node_set_int(m, n, "inverse", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "Gather", "b real", "r"), "axis", 4);
+    pel_model_add_node(m, "Squeeze", "r last", "s");
+    weights(m, "w", 3, 3, 3, 3);
+    pel_node_set_ints(m, pel_model_add_node(m, "Conv", "s w", "y"), "pads", 4, (int64_t[]){1, 1, 1, 1});
+    compare(m, 11, 15, "spectrum");
+
+    m = start(3, 3);
+    n = pel_model_add_node(m, "ArgMax", "x", "i");
+    pel_node_set_int(m, n, "axis", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "Cast", "i", "f"), "to", 1);
+    pel_model_add_node(m, "Mul", "x f", "y");
+    compare(m, 11, 15, "greatest channel");
 }
 
 /* ---- The receptive field: which inputs change an output, tried one by one */
@@ -486,6 +516,7 @@ int main(void)
         test_instance_norm();
         test_moves();
         test_pointwise();
+        test_spectrum();
         test_field();
     }
     pel_pool_free(pool);

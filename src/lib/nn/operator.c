@@ -172,7 +172,7 @@ const nn_operator *nn_operator_find(const char *domain, const char *name)
 {
     static const nn_operator *const families[] = {nn_operators_conv,   nn_operators_pointwise,
                                                   nn_operators_shape,  nn_operators_select, nn_operators_matrix,
-                                                  nn_operators_reduce, nn_operators_resample};
+                                                  nn_operators_reduce, nn_operators_resample, nn_operators_fourier};
     if (domain[0] != '\0')
         return NULL;
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)

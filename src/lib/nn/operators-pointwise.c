@@ -29,6 +29,7 @@ static double f_reciprocal(double x, double p, double q) { (void)p; (void)q; ret
 static double f_exp(double x, double p, double q) { (void)p; (void)q; return exp(x); }
 static double f_log(double x, double p, double q) { (void)p; (void)q; return log(x); }
 static double f_erf(double x, double p, double q) { (void)p; (void)q; return erf(x); }
+static double f_gelu(double x, double p, double q) { (void)p; (void)q; return x / 2 * (1 + erf(x / M_SQRT2)); }
 static double f_sin(double x, double p, double q) { (void)p; (void)q; return sin(x); }
 static double f_cos(double x, double p, double q) { (void)p; (void)q; return cos(x); }
 static double f_not(double x, double p, double q) { (void)p; (void)q; return x == 0; }
@@ -44,6 +45,7 @@ static const struct {
     {"Floor", f_floor, 0, 0},     {"Ceil", f_ceil, 0, 0},          {"Round", f_round, 0, 0},
     {"Sign", f_sign, 0, 0},       {"Sqrt", f_sqrt, 0, 0},          {"Reciprocal", f_reciprocal, 0, 0},
     {"Exp", f_exp, 0, 0},         {"Log", f_log, 0, 0},            {"Erf", f_erf, 0, 0},
+    {"Gelu", f_gelu, 0, 0},
     {"Sin", f_sin, 0, 0},         {"Cos", f_cos, 0, 0},            {"Not", f_not, 0, 0},
 };
 
@@ -222,7 +224,7 @@ const nn_operator nn_operators_pointwise[] = {
     ONE("Relu", ""), ONE("LeakyRelu", "alpha:f"), ONE("Sigmoid", ""), ONE("HardSigmoid", "alpha:f beta:f"),
     ONE("Tanh", ""), ONE("Softplus", ""), ONE("Elu", "alpha:f"), ONE("Abs", ""), ONE("Neg", ""), ONE("Floor", ""),
     ONE("Ceil", ""), ONE("Round", ""), ONE("Sign", ""), ONE("Sqrt", ""), ONE("Reciprocal", ""), ONE("Exp", ""),
-    ONE("Log", ""), ONE("Erf", ""), ONE("Sin", ""), ONE("Cos", ""), ONE("Not", ""),
+    ONE("Log", ""), ONE("Erf", ""), ONE("Gelu", "approximate:s=none"), ONE("Sin", ""), ONE("Cos", ""), ONE("Not", ""),
     TWO("Add", ""), TWO("Sub", ""), TWO("Mul", ""), TWO("Div", ""), TWO("Pow", ""), TWO("Mod", "fmod:i"),
     TWO("PRelu", ""), TWO("Equal", ""), TWO("Less", ""), TWO("Greater", ""), TWO("LessOrEqual", ""),
     TWO("GreaterOrEqual", ""), TWO("And", ""), TWO("Or", ""),
