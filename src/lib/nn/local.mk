@@ -20,6 +20,7 @@ libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/o
 # The compiler, the steps it makes, and the loop that runs them.
 libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan.h \
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
+  src/lib/nn/match.c src/lib/nn/match.h \
   src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 

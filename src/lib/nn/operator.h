@@ -57,6 +57,10 @@ typedef struct nn_operator {
 /* NULL where there is none of that name.  `domain` is "" (ONNX's own) or "org.pellucid". */
 const nn_operator *nn_operator_find(const char *domain, const char *name);
 
+/* A function of one number, with parameters p and q; NULL where the node is none (no operator of one number). */
+typedef double (*nn_function)(double x, double p, double q);
+nn_function nn_operator_function(const pel_node *node, double *p, double *q);
+
 /* Checks numbers of inputs and outputs, attributes (an unknown one is an error: it would change what is meant) and shapes,
  * and sets the outputs' shapes.  Errors name the
  * node: "node 12 (Conv, /body/conv1): ...". */
