@@ -35,7 +35,13 @@ static pel_model *sample(void)
     pel_node_set_int(m, pel_model_add_node(m, "Split", "q", "s1 s2"), "axis", 1);
     pel_node_set_int(m, pel_model_add_node(m, "Concat", "s2 s1", "k"), "axis", 1);
     pel_model_add_node(m, "Shape", "x", "sh");
-    pel_model_add_node(m, "Reshape", "k sh", "y");
+    pel_model_add_node(m, "Reshape", "k sh", "z");
+    pel_model_add_integers(m, "l", 1, (int64_t[]){4});
+    pel_model_add_node(m, "Unsqueeze", "z l", "u");
+    pel_node_set_int(m, pel_model_add_node(m, "DFT", "u", "f"), "axis", 3);
+    pel_node_set_int(m, pel_model_add_node(m, "ArgMax", "f", "i"), "axis", 4);
+    pel_node_set_int(m, pel_model_add_node(m, "Cast", "i", "g"), "to", 1);
+    pel_model_add_node(m, "Squeeze", "g l", "y");
     pel_model_set_metadata(m, "pellucid.card", "A sample.");
     return m;
 }

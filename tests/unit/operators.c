@@ -148,7 +148,8 @@ static void test_dft_refused(void)
 
 static void test_dft_limit(void)
 {
-    nn_array in = array(PEL_MODEL_FLOAT, 3, (int64_t[]){1, 4, 1}), count = array(PEL_MODEL_INT64, 0, (int64_t[]){0}), out;
+    nn_array in = array(PEL_MODEL_FLOAT, 3, (int64_t[]){1, 4, 1}), out;
+    nn_array count = array(PEL_MODEL_INT64, 0, (int64_t[]){0});
     lone l = lone_node("DFT", "x n");
     count.values[0] = 1 << 21;
     CHECK(evaluate(&l, &in, &count, &out) == PEL_ELIMIT && strstr(error.text, "2097152") != NULL, "%s", error.text);
@@ -204,6 +205,7 @@ int main(void)
     test_dft_refused();
     test_dft_limit();
     for (int i = 0; i < 40; i++)
-        try_arg(i % 2 ? "ArgMax" : "ArgMin", (int64_t[]){up_to(6), up_to(6), up_to(6)}, (size_t)up_to(3) - 1, i & 2, i & 4);
+        try_arg(i % 2 ? "ArgMax" : "ArgMin", (int64_t[]){up_to(6), up_to(6), up_to(6)}, (size_t)up_to(3) - 1, i & 2,
+                i & 4);
     return check_done();
 }

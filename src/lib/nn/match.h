@@ -16,7 +16,7 @@ typedef struct {
 
 /* Over the channels of each pixel, from node `first`, whose input 0 is a picture:
  *     m = mean(x), d = x - m, v = mean(d d), y = d / sqrt(v + e)
- * or, between Transpose to N x H x W x C and back, the same or LayerNormalization, and a scale and a shift. */
+ * or, between Transpose to N x H x W x C and back, the same or LayerNormalization, with a scale and a shift. */
 bool match_layer_norm(const graph *g, size_t first, match *m);
 /* InstanceNormalization between two Reshapes, the first of them node `first`: each of *groups takes several channels. */
 bool match_group_norm(const graph *g, size_t first, match *m, size_t *groups);
