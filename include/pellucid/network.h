@@ -41,9 +41,9 @@ pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, con
                              pel_network_strips *strips);
 
 /* The receptive field: how far from a sample in the middle of a picture, in samples, the inputs that it depends on lie,
- * at the most (where resolution changes, that differs from sample to sample).  `whole`: it sees the whole picture, by an
- * operator that does or because it reaches an edge of pictures of this size; in the second case pel_network_is_local
- * holds. */
+ * at the most (where resolution changes, that differs from sample to sample).  `whole`: it sees the whole picture, by
+ * an operator that does or because it reaches an edge of pictures of this size; in the second case
+ * pel_network_is_local holds. */
 typedef struct {
     bool whole;
     size_t left, right, up, down;
