@@ -35,6 +35,8 @@ pel_size pel_network_output(const pel_network *network, size_t output);
 /* Bytes of working memory, and multiply-accumulates of one run. */
 size_t pel_network_memory(const pel_network *network);
 double pel_network_macs(const pel_network *network);
+/* Multiply-accumulates of node `node` of the model; 0 for one that is constant, or that no output needs. */
+double pel_network_node_macs(const pel_network *network, size_t node);
 /* Do all outputs depend on a neighbourhood only (no operator sees the whole picture)? */
 bool pel_network_is_local(const pel_network *network);
 
@@ -45,6 +47,17 @@ typedef struct {
 } pel_network_strips;
 pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
                              pel_precision precision, pel_network_strips *strips);
+
+/* The receptive field: how far from a sample in the middle of a picture, in samples, the inputs that it depends on lie,
+ * at the most (where resolution changes, that differs from sample to sample).  `whole`: it sees the whole picture, by
+ * an operator that does or because it reaches an edge of pictures of this size; in the second case
+ * pel_network_is_local holds. */
+typedef struct {
+    bool whole;
+    size_t left, right, up, down;
+} pel_network_field;
+pel_status pel_network_receptive_field(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                                       pel_network_field *field);
 
 /* Runs it: planar pictures in and out (sample index ((c*H) + y)*W + x), outputs in the caller's memory.  Results do
  * not depend on the number of threads. */

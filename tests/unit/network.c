@@ -103,6 +103,17 @@ static nn_array reference(const pel_model *m, const float *in, pel_size size)
 
 /* ---- Comparison */
 
+/* Nothing of it is left to the plain evaluation of whole pictures. */
+static void check_fast(const pel_model *m, const char *what)
+{
+    pel_size size = {16, 16, 1, (size_t)m->inputs[0].dims[1]};
+    pel_network *net = NULL;
+    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
+    for (size_t i = 0; net != NULL && i < net->plan.step_count; i++)
+        CHECK(!net->plan.steps[i].whole, "%s: node %zu has no fast path", what, net->plan.steps[i].node);
+    pel_network_free(net);
+}
+
 /* `exact`: nothing that is rounded in bf16 changes by it. */
 static void compare_within(pel_model *m, size_t w, size_t h, const char *what, bool exact)
 {
@@ -397,7 +408,7 @@ static void test_moves(void)
 static void test_pointwise(void)
 {
     static const char *const ones[] = {"Relu", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Exp", "Abs", "Neg",
-                                       "Erf", "Softplus", "Elu", "Round", "Sin"};
+                                       "Erf", "Gelu", "Softplus", "Elu", "Round", "Sin"};
     static const char *const twos[] = {"Add", "Sub", "Mul", "Div", "Max", "Min"};
     for (size_t k = 0; k < sizeof ones / sizeof ones[0]; k++) {
         pel_model *m = start(3, 3);
@@ -423,6 +434,143 @@ static void test_pointwise(void)
     compare(m, 9, 7, "softmax over channels");
 }
 
+static void transpose(pel_model *m, const char *in, const char *out, const int64_t perm[4])
+{
+    pel_node_set_ints(m, pel_model_add_node(m, "Transpose", in, out), "perm", 4, perm);
+}
+
+static void by_channel_mean(pel_model *m, const char *in, const char *out, int64_t axis)
+{
+    pel_node_set_ints(m, pel_model_add_node(m, "ReduceMean", in, out), "axes", 1, &axis);
+}
+
+/* LayerNormalization over channels: by the operator or by its parts, between Transposes; bit 0: parts, 1: a shift,
+ * 2: an activation and a residual follow, 3: one number for all channels. */
+static pel_model *layer_norm(int kind)
+{
+    static const int64_t to_last[4] = {0, 2, 3, 1}, back[4] = {0, 3, 1, 2};
+    pel_model *m = start(8, 8);
+    vector(m, "g", kind & 8 ? 1 : 8);
+    vector(m, "b", 8);
+    weights(m, "w", 8, 8, 1, 1);
+    pel_model_add_node(m, "Conv", "x w", "c");
+    transpose(m, "c", "t", to_last);
+    if (kind & 1) {
+        *pel_model_add_floats(m, "eps", 0, NULL) = 1e-3f;
+        *pel_model_add_floats(m, "two", 0, NULL) = 2;
+        by_channel_mean(m, "t", "mu", -1);
+        pel_model_add_node(m, "Sub", "t mu", "d");
+        pel_model_add_node(m, "Pow", "d two", "dd");
+        by_channel_mean(m, "dd", "v", -1);
+        pel_model_add_node(m, "Add", "eps v", "ve");
+        pel_model_add_node(m, "Sqrt", "ve", "sd");
+        pel_model_add_node(m, "Div", "d sd", "n");
+        pel_model_add_node(m, "Mul", "g n", kind & 2 ? "ng" : "l");
+        if (kind & 2)
+            pel_model_add_node(m, "Add", "ng b", "l");
+    } else {
+        pel_node *n = pel_model_add_node(m, "LayerNormalization", kind & 2 ? "t g b" : "t g", "l");
+        pel_node_set_int(m, n, "axis", kind & 2 ? 3 : -1);
+        pel_node_set_float(m, n, "epsilon", 1e-2f);
+    }
+    transpose(m, "l", kind & 4 ? "u" : "y", back);
+    if (kind & 4) {
+        pel_model_add_node(m, "Relu", "u", "r");
+        pel_model_add_node(m, "Add", "r c", "y");
+    }
+    return m;
+}
+
+/* x / 2 (1 + erf(x / sqrt(2))) as exporters leave it; kind 1: multiplied, the operands the other way round. */
+static pel_model *gelu(int kind)
+{
+    pel_model *m = start(5, 5);
+    *pel_model_add_floats(m, "root", 0, NULL) = kind == 1 ? 0.70710678f : 1.41421356f;
+    *pel_model_add_floats(m, "one", 0, NULL) = 1;
+    *pel_model_add_floats(m, "half", 0, NULL) = kind == 2 ? 0.25f : 0.5f; /* 2: it is no GELU */
+    pel_model_add_node(m, kind == 1 ? "Mul" : "Div", "x root", "a");
+    pel_model_add_node(m, "Erf", "a", "e");
+    pel_model_add_node(m, "Add", kind == 1 ? "one e" : "e one", "s");
+    pel_model_add_node(m, "Mul", kind == 1 ? "s x" : "x s", "p");
+    pel_model_add_node(m, "Mul", kind == 1 ? "half p" : "p half", "y");
+    return m;
+}
+
+/* GroupNorm: InstanceNormalization of groups of channels as one. */
+static pel_model *group_norm(void)
+{
+    pel_model *m = start(12, 12);
+    vector(m, "ones", 3);
+    vector(m, "zeros", 3);
+    fill(pel_model_add_floats(m, "g", 3, (int64_t[]){12, 1, 1}), 12, 1);
+    pel_model_add_integers(m, "groups", 3, (int64_t[]){0, 3, -1});
+    pel_model_add_node(m, "Shape", "x", "shape");
+    pel_model_add_node(m, "Reshape", "x groups", "r");
+    pel_model_add_node(m, "InstanceNormalization", "r ones zeros", "i");
+    pel_model_add_node(m, "Reshape", "i shape", "n");
+    pel_model_add_node(m, "Mul", "n g", "s");
+    pel_model_add_node(m, "Add", "s x", "y");
+    return m;
+}
+
+static void test_matches(void)
+{
+    char what[40];
+    for (int kind = 0; kind < 16; kind++) {
+        pel_model *m = layer_norm(kind);
+        snprintf(what, sizeof what, "layer norm %d", kind);
+        check_fast(m, what);
+        compare(m, 19, 14, what);
+    }
+    for (int kind = 0; kind < 3; kind++) {
+        pel_model *m = gelu(kind);
+        check_fast(m, "gelu");
+        compare(m, 19, 14, "gelu");
+    }
+    pel_model *groups = group_norm();
+    check_fast(groups, "group norm");
+    compare(groups, 19, 14, "group norm");
+    static const char *const plain[] = {"Floor", "Ceil", "Round", "Sign", "Cos", "HardSwish"};
+    for (size_t k = 0; k < sizeof plain / sizeof plain[0]; k++) {
+        pel_model *m = start(3, 3);
+        *pel_model_add_floats(m, "ten", 0, NULL) = 10;
+        pel_model_add_node(m, "Mul", "x ten", "xx");
+        pel_model_add_node(m, plain[k], "xx", "y");
+        check_fast(m, plain[k]);
+        compare(m, 9, 7, plain[k]);
+    }
+}
+
+/* A filter in the Fourier domain, and a choice by the greatest channel: tensors that are no pictures in between. */
+static void test_spectrum(void)
+{
+    pel_model *m = start(3, 3);
+    pel_model_add_integers(m, "last", 1, (int64_t[]){4});
+    pel_model_add_integers(m, "real", 1, (int64_t[]){0});
+    fill(pel_model_add_floats(m, "h", 5, (int64_t[]){1, 3, 15, 6, 1}), 3 * 15 * 6, 1);
+    pel_model_add_node(m, "Unsqueeze", "x last", "u");
+    pel_node *n = pel_model_add_node(m, "DFT", "u", "f"); /* 11 columns: 6 bins */
+    pel_node_set_int(m, n, "axis", 3);
+    pel_node_set_int(m, n, "onesided", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "DFT", "f", "ff"), "axis", 2);
+    pel_model_add_node(m, "Mul", "ff h", "g");
+    n = pel_model_add_node(m, "DFT", "g", "b");
+    pel_node_set_int(m, n, "axis", 2);
+    pel_node_set_int(m, n, "inverse", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "Gather", "b real", "r"), "axis", 4);
+    pel_model_add_node(m, "Squeeze", "r last", "s");
+    weights(m, "w", 3, 3, 3, 3);
+    pel_node_set_ints(m, pel_model_add_node(m, "Conv", "s w", "y"), "pads", 4, (int64_t[]){1, 1, 1, 1});
+    compare(m, 11, 15, "spectrum");
+
+    m = start(3, 3);
+    n = pel_model_add_node(m, "ArgMax", "x", "i");
+    pel_node_set_int(m, n, "axis", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "Cast", "i", "f"), "to", 1);
+    pel_model_add_node(m, "Mul", "x f", "y");
+    compare(m, 11, 15, "greatest channel");
+}
+
 static void test_all(const char *name)
 {
     for (precision = PEL_FP32; precision <= PEL_BF16; precision++) {
@@ -436,6 +584,8 @@ static void test_all(const char *name)
         test_instance_norm();
         test_moves();
         test_pointwise();
+        test_matches();
+        test_spectrum();
         if (check_failures > before)
             printf("with the kernels %s, %s\n", name, precision == PEL_FP32 ? "fp32" : "bf16");
     }

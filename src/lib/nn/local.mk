@@ -14,12 +14,14 @@ libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-
 libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/operator-internal.h \
   src/lib/nn/operators-conv.c src/lib/nn/operators-pointwise.c src/lib/nn/operators-shape.c \
   src/lib/nn/operators-select.c src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
+  src/lib/nn/operators-fourier.c \
   src/lib/nn/axis.c src/lib/nn/axis.h
 
 # The compiler, the steps it makes, and the loop that runs them.
 libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
-  src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/round.c src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
+  src/lib/nn/match.c src/lib/nn/match.h src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/round.c \
+  src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 
 # Architectures.
@@ -30,7 +32,7 @@ libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/n
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
 # Models on frames.
-libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
+libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.

@@ -103,17 +103,47 @@ size_t pel_network_memory(const pel_network *n)
 double pel_network_macs(const pel_network *network) { return network->plan.macs; }
 bool pel_network_is_local(const pel_network *network) { return network->plan.local; }
 
-/* ---- Strips */
+double pel_network_node_macs(const pel_network *network, size_t node)
+{
+    return network->plan.g.nodes[node].macs;
+}
+
+/* ---- What a sample depends on */
+
+static size_t side_of(const buffer *b, int axis) { return axis == 0 ? b->h : b->w; }
 
 /* Samples of the inputs to one of the narrowest value: strips that begin at multiples of it meet the same samples. */
-static size_t alignment(const plan *p, size_t width)
+static size_t alignment(const plan *p, int axis, size_t side)
 {
     size_t align = 1;
     for (size_t i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].first != NONE && p->buffers[i].w < width)
-            while (p->buffers[i].w * align < width)
+        if (p->buffers[i].first != NONE && side_of(&p->buffers[i], axis) < side)
+            while (side_of(&p->buffers[i], axis) * align < side)
                 align *= 2;
     return align;
+}
+
+typedef struct {
+    size_t before, after, align;
+    bool cut; /* it comes to an edge of the picture: there may be more */
+} reach;
+
+/* Along an axis of the picture, of a sample in its middle.  Which of the samples that one of the narrowest stands for
+ * makes a difference: all are tried. */
+static bool find_reach(const plan *p, int axis, size_t side, reach *r)
+{
+    *r = (reach){.align = alignment(p, axis, side)};
+    for (size_t i = 0; i < r->align && i < 256; i++) {
+        size_t at = side / 2 / r->align * r->align + i, from, to;
+        if (at >= side)
+            break;
+        if (!plan_reach(p, axis, at, &from, &to))
+            return false;
+        r->cut = r->cut || from == 0 || to >= side;
+        r->before = at > from && at - from > r->before ? at - from : r->before;
+        r->after = to > at + 1 && to - at - 1 > r->after ? to - at - 1 : r->after;
+    }
+    return true;
 }
 
 pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
@@ -122,6 +152,7 @@ pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, con
     pel_context free_ctx = *ctx;
     plan p = {.places = NULL};
     const nn_kernels *kernels;
+    reach r;
     free_ctx.memory = 0;
     *strips = (pel_network_strips){0, 0, 1};
     pel_status status = nn_kernels_choose(&kernels, ctx->error);
@@ -129,21 +160,32 @@ pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, con
         status = plan_make(&free_ctx, model, inputs, precision, kernels, &p);
     if (status == PEL_OK && !p.local)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the model sees the whole picture at once");
+    if (status == PEL_OK && !find_reach(&p, 1, inputs[0].w, &r))
+        status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     if (status == PEL_OK) {
-        size_t width = inputs[0].w, from, to;
-        strips->align = alignment(&p, width);
-        /* Which of the samples that one of the narrowest stands for makes a difference: try them all. */
-        for (size_t i = 0; i < strips->align && i < 256 && status == PEL_OK; i++) {
-            size_t x = width / 2 / strips->align * strips->align + i;
-            if (x >= width)
-                break;
-            if (!plan_reach(&p, x, &from, &to))
-                status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
-            else if (from == 0 || to >= width)
-                status = pel_error_set(ctx->error, PEL_ELIMIT, "the model sees too far for strips");
-            strips->left = x > from && x - from > strips->left ? x - from : strips->left;
-            strips->right = to > x + 1 && to - x - 1 > strips->right ? to - x - 1 : strips->right;
-        }
+        *strips = (pel_network_strips){r.before, r.after, r.align};
+        if (r.cut)
+            status = pel_error_set(ctx->error, PEL_ELIMIT, "the model sees too far for strips");
+    }
+    plan_free(&p);
+    return status;
+}
+
+pel_status pel_network_receptive_field(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                                       pel_network_field *field)
+{
+    plan p = {.places = NULL};
+    const nn_kernels *kernels;
+    reach x, y;
+    *field = (pel_network_field){.whole = true};
+    pel_status status = nn_kernels_choose(&kernels, ctx->error);
+    if (status == PEL_OK)
+        status = plan_make(ctx, model, inputs, PEL_FP32, kernels, &p);
+    if (status == PEL_OK && p.local) {
+        if (find_reach(&p, 1, inputs[0].w, &x) && find_reach(&p, 0, inputs[0].h, &y))
+            *field = (pel_network_field){x.cut || y.cut, x.before, x.after, y.before, y.after};
+        else
+            status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     }
     plan_free(&p);
     return status;

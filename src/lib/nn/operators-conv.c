@@ -186,10 +186,7 @@ static pel_status transpose_geometry(const nn_call *call, geometry *g)
 {
     int64_t more[SPACE], shape[SPACE];
     size_t given;
-    const char *mode = pel_node_string(call->node, "auto_pad", "NOTSET");
     pel_status status = read_geometry(call, true, g);
-    if (status == PEL_OK && strcmp(mode, "NOTSET") != 0)
-        return FAIL(call, "auto_pad is not supported here");
     if (status == PEL_OK)
         status = read_list(call, "output_padding", g->axes, 0, 0, more);
     if (status == PEL_OK)
@@ -265,8 +262,10 @@ static double macs_transpose(const nn_call *call)
     return (double)nn_array_count(in) * (double)nn_array_count(w) / (double)w->dims[0];
 }
 
+#define BOTH " dilations:I group:i kernel_shape:I pads:I strides:I"
+#define TRANSPOSED "auto_pad:s=NOTSET output_padding:I output_shape:I" BOTH
 const nn_operator nn_operators_conv[] = {
-    {"Conv", 2, 3, 1, infer_conv, evaluate_conv, macs_conv},
-    {"ConvTranspose", 2, 3, 1, infer_transpose, evaluate_transpose, macs_transpose},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    {"Conv", 2, 3, 1, "auto_pad:s" BOTH, infer_conv, evaluate_conv, macs_conv},
+    {"ConvTranspose", 2, 3, 1, TRANSPOSED, infer_transpose, evaluate_transpose, macs_transpose},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -9,8 +9,6 @@
 
 /* ---- Of one number: the attributes alpha and beta as p and q */
 
-typedef double (*one)(double x, double p, double q);
-
 static double f_relu(double x, double p, double q) { (void)p; (void)q; return x > 0 || isnan(x) ? x : 0; }
 static double f_leaky(double x, double p, double q) { (void)q; return x > 0 ? x : p * x; }
 static double f_sigmoid(double x, double p, double q) { (void)p; (void)q; return 1 / (1 + exp(-x)); }
@@ -29,13 +27,15 @@ static double f_reciprocal(double x, double p, double q) { (void)p; (void)q; ret
 static double f_exp(double x, double p, double q) { (void)p; (void)q; return exp(x); }
 static double f_log(double x, double p, double q) { (void)p; (void)q; return log(x); }
 static double f_erf(double x, double p, double q) { (void)p; (void)q; return erf(x); }
+static double f_gelu(double x, double p, double q) { (void)p; (void)q; return x / 2 * (1 + erf(x / M_SQRT2)); }
+static double f_hard_swish(double x, double p, double q) { return x * f_hard(x, p, q); }
 static double f_sin(double x, double p, double q) { (void)p; (void)q; return sin(x); }
 static double f_cos(double x, double p, double q) { (void)p; (void)q; return cos(x); }
 static double f_not(double x, double p, double q) { (void)p; (void)q; return x == 0; }
 
 static const struct {
     const char *name;
-    one f;
+    nn_function f;
     double p, q;
 } ones[] = {
     {"Relu", f_relu, 0, 0},       {"LeakyRelu", f_leaky, 0.01, 0}, {"Sigmoid", f_sigmoid, 0, 0},
@@ -45,17 +45,26 @@ static const struct {
     {"Sign", f_sign, 0, 0},       {"Sqrt", f_sqrt, 0, 0},          {"Reciprocal", f_reciprocal, 0, 0},
     {"Exp", f_exp, 0, 0},         {"Log", f_log, 0, 0},            {"Erf", f_erf, 0, 0},
     {"Sin", f_sin, 0, 0},         {"Cos", f_cos, 0, 0},            {"Not", f_not, 0, 0},
+    {"Gelu", f_gelu, 0, 0},       {"HardSwish", f_hard_swish, 1.0 / 6, 0.5},
 };
+
+nn_function nn_operator_function(const pel_node *node, double *p, double *q)
+{
+    for (size_t row = 0; row < sizeof ones / sizeof ones[0]; row++)
+        if (strcmp(ones[row].name, node->operator) == 0) {
+            *p = pel_node_float(node, "alpha", ones[row].p);
+            *q = pel_node_float(node, "beta", ones[row].q);
+            return ones[row].f;
+        }
+    return NULL;
+}
 
 static pel_status evaluate_one(const nn_call *call)
 {
-    size_t row = 0, count = nn_array_count(call->outputs[0]);
-    while (strcmp(ones[row].name, call->node->operator) != 0)
-        row++;
-    double p = pel_node_float(call->node, "alpha", ones[row].p);
-    double q = pel_node_float(call->node, "beta", ones[row].q);
-    for (size_t i = 0; i < count; i++)
-        call->outputs[0]->values[i] = ones[row].f(call->inputs[0]->values[i], p, q);
+    double p, q;
+    nn_function f = nn_operator_function(call->node, &p, &q);
+    for (size_t i = 0, count = nn_array_count(call->outputs[0]); i < count; i++)
+        call->outputs[0]->values[i] = f(call->inputs[0]->values[i], p, q);
     return PEL_OK;
 }
 
@@ -216,20 +225,23 @@ static pel_status evaluate_identity(const nn_call *call)
     return PEL_OK;
 }
 
-#define ONE(name) {name, 1, 1, 1, infer_same, evaluate_one, NULL}
-#define TWO(name) {name, 2, 2, 1, infer_two, evaluate_two, NULL}
+#define ONE(name, attributes) {name, 1, 1, 1, attributes, infer_same, evaluate_one, NULL}
+#define TWO(name, attributes) {name, 2, 2, 1, attributes, infer_two, evaluate_two, NULL}
 const nn_operator nn_operators_pointwise[] = {
-    ONE("Relu"), ONE("LeakyRelu"), ONE("Sigmoid"), ONE("HardSigmoid"), ONE("Tanh"), ONE("Softplus"),
-    ONE("Elu"), ONE("Abs"), ONE("Neg"), ONE("Floor"), ONE("Ceil"), ONE("Round"), ONE("Sign"), ONE("Sqrt"),
-    ONE("Reciprocal"), ONE("Exp"), ONE("Log"), ONE("Erf"), ONE("Sin"), ONE("Cos"), ONE("Not"),
-    TWO("Add"), TWO("Sub"), TWO("Mul"), TWO("Div"), TWO("Pow"), TWO("Mod"), TWO("PRelu"), TWO("Equal"),
-    TWO("Less"), TWO("Greater"), TWO("LessOrEqual"), TWO("GreaterOrEqual"), TWO("And"), TWO("Or"),
-    {"Max", 1, OPERATOR_INPUTS, 1, infer_two, evaluate_two, NULL},
-    {"Min", 1, OPERATOR_INPUTS, 1, infer_two, evaluate_two, NULL},
-    {"Clip", 1, 3, 1, infer_clip, evaluate_clip, NULL},
-    {"Where", 3, 3, 1, infer_where, evaluate_where, NULL},
-    {"Cast", 1, 1, 1, infer_cast, evaluate_cast, NULL},
-    {"Identity", 1, 1, 1, infer_same, evaluate_identity, NULL},
-    {"Dropout", 1, 3, 1, infer_same, evaluate_identity, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    ONE("Relu", ""), ONE("LeakyRelu", "alpha:f"), ONE("Sigmoid", ""), ONE("HardSigmoid", "alpha:f beta:f"),
+    ONE("Tanh", ""), ONE("Softplus", ""), ONE("Elu", "alpha:f"), ONE("Abs", ""), ONE("Neg", ""), ONE("Floor", ""),
+    ONE("Ceil", ""), ONE("Round", ""), ONE("Sign", ""), ONE("Sqrt", ""), ONE("Reciprocal", ""), ONE("Exp", ""),
+    ONE("Log", ""), ONE("Erf", ""), ONE("Gelu", "approximate:s=none"), ONE("HardSwish", ""),
+    ONE("Sin", ""), ONE("Cos", ""), ONE("Not", ""),
+    TWO("Add", ""), TWO("Sub", ""), TWO("Mul", ""), TWO("Div", ""), TWO("Pow", ""), TWO("Mod", "fmod:i"),
+    TWO("PRelu", ""), TWO("Equal", ""), TWO("Less", ""), TWO("Greater", ""), TWO("LessOrEqual", ""),
+    TWO("GreaterOrEqual", ""), TWO("And", ""), TWO("Or", ""),
+    {"Max", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, NULL},
+    {"Min", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, NULL},
+    {"Clip", 1, 3, 1, "", infer_clip, evaluate_clip, NULL},
+    {"Where", 3, 3, 1, "", infer_where, evaluate_where, NULL},
+    {"Cast", 1, 1, 1, "to:i", infer_cast, evaluate_cast, NULL},
+    {"Identity", 1, 1, 1, "", infer_same, evaluate_identity, NULL},
+    {"Dropout", 1, 3, 1, "seed:i", infer_same, evaluate_identity, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -84,6 +84,46 @@ static pel_status evaluate_reduce(const nn_call *call)
     return status;
 }
 
+/* ---- ArgMax, ArgMin */
+
+static pel_status infer_arg(const nn_call *call)
+{
+    nn_array a = *call->inputs[0];
+    size_t axis;
+    pel_status status = call_axis(call, pel_node_int(call->node, "axis", 0), a.rank, &axis);
+    if (status != PEL_OK)
+        return status;
+    if (a.dims[axis] < 1)
+        return FAIL(call, "an empty axis");
+    if (pel_node_int(call->node, "keepdims", 1) != 0) {
+        a.dims[axis] = 1;
+    } else {
+        a.rank--;
+        memmove(a.dims + axis, a.dims + axis + 1, (a.rank - axis) * sizeof *a.dims);
+    }
+    return call_set_shape(call, 0, PEL_MODEL_INT64, a.rank, a.dims);
+}
+
+static pel_status evaluate_arg(const nn_call *call)
+{
+    double sign = strcmp(call->node->operator, "ArgMin") == 0 ? -1 : 1;
+    bool last = pel_node_int(call->node, "select_last_index", 0) != 0;
+    size_t axis;
+    call_axis(call, pel_node_int(call->node, "axis", 0), call->inputs[0]->rank, &axis);
+    axis_split s = split_at(call->inputs[0], axis);
+    for (size_t i = 0; i < s.before * s.after; i++) {
+        const double *v = call->inputs[0]->values + i / s.after * s.length * s.after + i % s.after;
+        size_t best = 0;
+        for (size_t k = 1; k < s.length; k++) {
+            double more = sign * (v[k * s.after] - v[best * s.after]);
+            if (more > 0 || (last && more == 0))
+                best = k;
+        }
+        call->outputs[0]->values[i] = (double)best;
+    }
+    return PEL_OK;
+}
+
 /* ---- GlobalAveragePool, GlobalMaxPool */
 
 static pel_status infer_global(const nn_call *call)
@@ -126,8 +166,6 @@ static pel_status infer_by_channel(const nn_call *call)
         if (call->inputs[k] == NULL || call->inputs[k]->rank != 1 || call->inputs[k]->dims[0] != a->dims[1])
             return FAIL(call, "input %zu does not have a number for each of %lld channels", k,
                         (long long)a->dims[1]);
-    if (pel_node_int(call->node, "training_mode", 0) != 0)
-        return FAIL(call, "training_mode is not supported");
     return infer_same(call);
 }
 
@@ -209,14 +247,16 @@ static pel_status evaluate_layer(const nn_call *call)
     return PEL_OK;
 }
 
-#define REDUCE(name) {name, 1, 2, 1, infer_reduce, evaluate_reduce, NULL}
+#define REDUCE(name) {name, 1, 2, 1, "axes:I keepdims:i noop_with_empty_axes:i", infer_reduce, evaluate_reduce, NULL}
 const nn_operator nn_operators_reduce[] = {
     REDUCE("ReduceMean"), REDUCE("ReduceSum"), REDUCE("ReduceMax"), REDUCE("ReduceMin"), REDUCE("ReduceL1"),
     REDUCE("ReduceL2"), REDUCE("ReduceProd"), REDUCE("ReduceSumSquare"),
-    {"GlobalAveragePool", 1, 1, 1, infer_global, evaluate_global, NULL},
-    {"GlobalMaxPool", 1, 1, 1, infer_global, evaluate_global, NULL},
-    {"BatchNormalization", 5, 5, 1, infer_by_channel, evaluate_batch, NULL},
-    {"InstanceNormalization", 3, 3, 1, infer_by_channel, evaluate_instance, NULL},
-    {"LayerNormalization", 2, 3, 3, infer_layer, evaluate_layer, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    {"ArgMax", 1, 1, 1, "axis:i keepdims:i select_last_index:i", infer_arg, evaluate_arg, NULL},
+    {"ArgMin", 1, 1, 1, "axis:i keepdims:i select_last_index:i", infer_arg, evaluate_arg, NULL},
+    {"GlobalAveragePool", 1, 1, 1, "", infer_global, evaluate_global, NULL},
+    {"GlobalMaxPool", 1, 1, 1, "", infer_global, evaluate_global, NULL},
+    {"BatchNormalization", 5, 5, 1, "epsilon:f momentum:f training_mode:i=0", infer_by_channel, evaluate_batch, NULL},
+    {"InstanceNormalization", 3, 3, 1, "epsilon:f", infer_by_channel, evaluate_instance, NULL},
+    {"LayerNormalization", 2, 3, 3, "axis:i epsilon:f stash_type:i=1", infer_layer, evaluate_layer, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -449,21 +449,22 @@ static pel_status evaluate_gather(const nn_call *call)
     return PEL_OK;
 }
 
+#define CONSTANT "value:t value_float:f value_floats:F value_int:i value_ints:I"
 const nn_operator nn_operators_shape[] = {
-    {"Constant", 0, 0, 1, infer_constant, evaluate_constant, NULL},
-    {"ConstantOfShape", 1, 1, 1, infer_constant_of_shape, evaluate_constant_of_shape, NULL},
-    {"Shape", 1, 1, 1, infer_shape, evaluate_shape, NULL},
-    {"Size", 1, 1, 1, infer_size, evaluate_size, NULL},
-    {"Range", 3, 3, 1, infer_range, evaluate_range, NULL},
-    {"Reshape", 2, 2, 1, infer_reshape, evaluate_copy, NULL},
-    {"Flatten", 1, 1, 1, infer_flatten, evaluate_copy, NULL},
-    {"Squeeze", 1, 2, 1, infer_squeeze, evaluate_copy, NULL},
-    {"Unsqueeze", 2, 2, 1, infer_unsqueeze, evaluate_copy, NULL},
-    {"Transpose", 1, 1, 1, infer_transpose, evaluate_transpose, NULL},
-    {"Expand", 2, 2, 1, infer_expand, evaluate_expand, NULL},
-    {"Tile", 2, 2, 1, infer_tile, evaluate_tile, NULL},
-    {"Concat", 1, OPERATOR_INPUTS, 1, infer_concat, evaluate_concat, NULL},
-    {"Split", 1, 2, OPERATOR_INPUTS, infer_split, evaluate_split, NULL},
-    {"Gather", 2, 2, 1, infer_gather, evaluate_gather, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL},
+    {"Constant", 0, 0, 1, CONSTANT, infer_constant, evaluate_constant, NULL},
+    {"ConstantOfShape", 1, 1, 1, "value:t", infer_constant_of_shape, evaluate_constant_of_shape, NULL},
+    {"Shape", 1, 1, 1, "start:i end:i", infer_shape, evaluate_shape, NULL},
+    {"Size", 1, 1, 1, "", infer_size, evaluate_size, NULL},
+    {"Range", 3, 3, 1, "", infer_range, evaluate_range, NULL},
+    {"Reshape", 2, 2, 1, "allowzero:i", infer_reshape, evaluate_copy, NULL},
+    {"Flatten", 1, 1, 1, "axis:i", infer_flatten, evaluate_copy, NULL},
+    {"Squeeze", 1, 2, 1, "", infer_squeeze, evaluate_copy, NULL},
+    {"Unsqueeze", 2, 2, 1, "", infer_unsqueeze, evaluate_copy, NULL},
+    {"Transpose", 1, 1, 1, "perm:I", infer_transpose, evaluate_transpose, NULL},
+    {"Expand", 2, 2, 1, "", infer_expand, evaluate_expand, NULL},
+    {"Tile", 2, 2, 1, "", infer_tile, evaluate_tile, NULL},
+    {"Concat", 1, OPERATOR_INPUTS, 1, "axis:i", infer_concat, evaluate_concat, NULL},
+    {"Split", 1, 2, OPERATOR_INPUTS, "axis:i num_outputs:i", infer_split, evaluate_split, NULL},
+    {"Gather", 2, 2, 1, "axis:i", infer_gather, evaluate_gather, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
 };

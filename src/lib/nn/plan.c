@@ -293,7 +293,7 @@ static void size_rings(plan *p, size_t pass, size_t parts)
         p->steps[i].done = 0;
 }
 
-/* ---- What columns see */
+/* ---- What rows and columns see */
 
 typedef struct {
     ptrdiff_t from, to; /* empty: from >= to */
@@ -307,22 +307,24 @@ static void widen(interval *i, ptrdiff_t from, ptrdiff_t to, size_t width)
     i->to = to > i->to ? to : i->to;
 }
 
-bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to)
+bool plan_reach(const plan *p, int axis, size_t at, size_t *from, size_t *to)
 {
     interval *seen = pel_alloc((p->buffer_count + 1) * sizeof *seen), all = {PTRDIFF_MAX, 0};
     for (size_t i = 0; seen != NULL && i < p->buffer_count; i++)
         seen[i] = (interval){PTRDIFF_MAX, 0};
     for (size_t i = p->step_count; seen != NULL && i-- > 0;) {
         const step *s = &p->steps[i];
-        interval out = {(ptrdiff_t)x, (ptrdiff_t)x + 1};
+        step single = *s; /* what a granule reads besides does not change the sample */
+        single.granule = 1;
+        interval out = {(ptrdiff_t)at, (ptrdiff_t)at + 1};
         if (s->output != NONE)
             out = seen[plan_picture(p, s->output).buffer - p->buffers];
         for (size_t k = 0; k < s->input_count && out.from < out.to; k++) {
             const buffer *b = plan_picture(p, s->inputs[k]).buffer;
             ptrdiff_t low = out.from, high = out.to;
             if (s->kind->needs != NULL)
-                s->kind->needs(s, p, k, 1, (size_t)out.from, (size_t)out.to, &low, &high);
-            widen(&seen[b - p->buffers], low, high, b->w);
+                s->kind->needs(&single, p, k, axis, (size_t)out.from, (size_t)out.to, &low, &high);
+            widen(&seen[b - p->buffers], low, high, axis == 0 ? b->h : b->w);
         }
         if (s->input_count == 0 && out.from < out.to) /* a load */
             all = (interval){out.from < all.from ? out.from : all.from, out.to > all.to ? out.to : all.to};
@@ -385,8 +387,10 @@ pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_s
     p->precision = precision;
     p->kernels = kernels;
     pel_status status = graph_make(ctx, model, inputs, &p->g);
-    for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++)
-        p->macs += p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
+    for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++) {
+        p->g.nodes[i].macs = p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
+        p->macs += p->g.nodes[i].macs;
+    }
     if (status == PEL_OK)
         status = make_steps(ctx, p);
     if (status != PEL_OK)

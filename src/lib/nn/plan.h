@@ -191,8 +191,9 @@ pel_status plan_place(const pel_context *ctx, plan *p);
 /* One band: sets the steps' targets of a pass so that `part` of `parts` of its results are made. */
 void plan_band(plan *p, size_t pass, size_t part, size_t parts);
 
-/* The columns of the inputs that column `x` of the outputs depends on: [*from, *to), within the picture. */
-bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to); /* false: out of memory */
+/* The rows (axis 0) or columns (1) of the inputs that row or column `at` of the outputs depends on: [*from, *to),
+ * within the picture.  false: out of memory. */
+bool plan_reach(const plan *p, int axis, size_t at, size_t *from, size_t *to);
 /* Bands of a pass. */
 size_t plan_parts(const plan *p, size_t pass);
 
