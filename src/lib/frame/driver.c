@@ -432,6 +432,16 @@ void *pel_run_state(const pel_run *run) { return run->state; }
 const pel_context *pel_run_context(const pel_run *run) { return &run->context; }
 pel_error *pel_run_error(const pel_run *run) { return run->context.error; }
 uint64_t pel_run_seed(const pel_run *run) { return (uint64_t)run->common.seed; }
+
+/* Names are told apart by FNV-1a, a hash of 64 bits. */
+pel_rng *pel_run_rng(const pel_run *run, uint64_t stream)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *p = run->program->name; *p != '\0'; p++)
+        hash = (hash ^ (unsigned char)*p) * 0x100000001b3u;
+    return pel_rng_new(pel_run_seed(run), hash ^ stream);
+}
+
 uint64_t pel_run_index(const pel_run *run) { return run->images; }
 bool pel_run_verbose(const pel_run *run) { return run->common.verbose; }
 bool pel_run_quiet(const pel_run *run) { return run->common.quiet; }
