@@ -320,14 +320,15 @@ static void test_nafnet(void)
 static void test_attention_chain(void)
 {
     static const char *const nodes[][3] = {
-        {"Conv", "x w", "r0"},    {"GlobalAveragePool", "r0", "p0"}, {"Conv", "p0 wa", "a0"}, {"Mul", "r0 a0", "g0"},
+        {"Conv", "x w", "r0"},    {"GlobalAveragePool", "r0", "p0"}, {"Conv", "p0 wa ba", "a0"}, {"Mul", "r0 a0", "g0"},
         {"Conv", "g0 w", "c0"},   {"Add", "r0 c0", "s"},             {"Conv", "s w", "d0"},   {"Add", "r0 d0", "r1"},
-        {"GlobalAveragePool", "r1", "p1"}, {"Conv", "p1 wa", "a1"},  {"Mul", "r1 a1", "g1"},  {"Conv", "g1 w", "c1"},
+        {"GlobalAveragePool", "r1", "p1"}, {"Conv", "p1 wa ba", "a1"},  {"Mul", "r1 a1", "g1"},  {"Conv", "g1 w", "c1"},
         {"Add", "s c1", "y"},
     };
     pel_model *m = start(8, 8);
     weights(m, "w", 8, 8, 3, 3);
     weights(m, "wa", 8, 8, 1, 1);
+    vector(m, "ba", 8);
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
         pel_node *n = pel_model_add_node(m, nodes[i][0], nodes[i][1], nodes[i][2]);
         int64_t pad = strchr(nodes[i][1], 'w') != NULL && strstr(nodes[i][1], "wa") == NULL;
