@@ -1,0 +1,4 @@
+# Training: optimizer, data, checkpoints.  Linked into pel-train alone.
+noinst_LTLIBRARIES += libpel-train.la
+libpel_train_la_SOURCES = src/lib/train/optimizer.c src/lib/train/optimizer.h
+libpel_train_la_LIBADD = libpellucid-nn.la libpellucid.la -lm
