@@ -7,7 +7,7 @@ EXTRA_PROGRAMS += bench/network
 bench_network_SOURCES = bench/network.c
 bench_network_LDADD = libpellucid-nn.la libpellucid.la
 CLEANFILES += bench/iterate$(EXEEXT) bench/network$(EXEEXT)
-EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/cnn.sh bench/onnxruntime.js
+EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/cnn.sh bench/onnxruntime.js bench/torch_model.py
 
 .PHONY: bench
 bench: bench/iterate$(EXEEXT)

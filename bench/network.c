@@ -1,4 +1,4 @@
-/* network.c - times a compiled model: network MODEL.onnx WIDTH HEIGHT THREADS ROUNDS
+/* network.c - times a compiled model: network MODEL.onnx WIDTH HEIGHT THREADS ROUNDS [bf16]
  *
  * Prints the best time in ms, the process's peak memory in MB, and multiply-accumulates a second.
  * SPDX-License-Identifier: GPL-3.0-or-later
@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -29,8 +30,8 @@ static int fail(const pel_error *error)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: network MODEL.onnx WIDTH HEIGHT THREADS ROUNDS\n");
+    if (argc < 6 || argc > 7) {
+        fprintf(stderr, "usage: network MODEL.onnx WIDTH HEIGHT THREADS ROUNDS [bf16]\n");
         return 2;
     }
     pel_error error = {PEL_OK, ""};
@@ -40,6 +41,7 @@ int main(int argc, char **argv)
     if (pel_pool_new((size_t)atoi(argv[4]), &ctx.pool, &error) != PEL_OK ||
         pel_model_read(argv[1], 0, &model, &error) != PEL_OK)
         return fail(&error);
+    pel_precision precision = argc > 6 && strcmp(argv[6], "bf16") == 0 ? PEL_BF16 : PEL_FP32;
     pel_size size[8];
     float *in[8], *out[8];
     for (size_t k = 0; k < model->input_count && k < 8; k++) {
@@ -48,7 +50,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; in[k] != NULL && i < pel_size_count(size[k]); i++)
             in[k][i] = (float)(i * 7919 % 1000) / 1000;
     }
-    if (pel_network_compile(&ctx, model, size, &network) != PEL_OK)
+    if (pel_network_compile(&ctx, model, size, precision, &network) != PEL_OK)
         return fail(&error);
     for (size_t k = 0; k < model->output_count && k < 8; k++)
         out[k] = pel_alloc_floats(pel_size_count(pel_network_output(network, k)));

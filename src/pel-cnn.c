@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <pellucid/cnn.h>
 #include <pellucid/driver.h>
@@ -16,7 +17,7 @@
 typedef struct {
     const char *model;
     double sigma;
-    int colour;
+    int colour, precision;
     bool inpaint, list, describe;
 } settings;
 
@@ -29,6 +30,8 @@ typedef struct {
     bool told;
     pel_bundle held[MOST_HELD];
     size_t count, next; /* held; the first that was not restored yet */
+    size_t restored;    /* of this stream */
+    double begun_s;     /* when its first image came */
 } state;
 
 #define AT(member) offsetof(settings, member)
@@ -39,6 +42,8 @@ static const pel_option options[] = {
      "noise standard deviation in sample units, for models that take it; auto: the stream's"},
     {"colour", 0, PEL_OPT_CHOICE, AT(colour), 0, 0, "channel", NULL, "channel|luma",
      "grey models on colour: each channel by itself; or the luma, and its change added to all"},
+    {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
+     "of products: float; or bfloat16 summed in float, faster on processors that have it"},
     {"inpaint", 0, PEL_OPT_FLAG, AT(inpaint), 0, 0, NULL, NULL, NULL,
      "keep the model's samples in place of bad ones instead of NaN"},
     {"list", 0, PEL_OPT_FLAG, AT(list), 0, 0, NULL, NULL, NULL, "print the models of the folder, and exit"},
@@ -120,31 +125,76 @@ static void describe_value(const char *what, const pel_model_value *v)
     printf("\n");
 }
 
-/* Compiled for 256 x 256, or what comes next to that: its cost. */
-static void describe_cost(pel_run *run, const pel_model *m)
+#define MOST_DESCRIBED 64
+
+/* The inputs as they are, or with sides of `side` where the model leaves that open: then *open. */
+static void set_sizes(const pel_model *m, size_t side, pel_size *sizes, bool *open)
 {
-    pel_size sizes[64];
-    pel_network *net;
-    pel_error error = {PEL_OK, ""};
-    pel_context ctx = {.error = &error};
-    (void)run;
-    if (m->input_count > 64)
-        return;
+    *open = true;
     for (size_t k = 0; k < m->input_count; k++) {
         const pel_model_value *v = &m->inputs[k];
         bool four = v->has_shape && v->rank == 4;
-        sizes[k] = pel_size_make(four && v->dims[3] > 0 ? (size_t)v->dims[3] : 256,
-                                 four && v->dims[2] > 0 ? (size_t)v->dims[2] : 256, 1,
+        sizes[k] = pel_size_make(four && v->dims[3] > 0 ? (size_t)v->dims[3] : side,
+                                 four && v->dims[2] > 0 ? (size_t)v->dims[2] : side, 1,
                                  four && v->dims[1] > 0 ? (size_t)v->dims[1] : 1);
+        *open = *open && sizes[k].w == side && sizes[k].h == side;
     }
-    if (pel_network_compile(&ctx, m, sizes, &net) != PEL_OK) {
-        printf("cost\tnot known: %s\n", error.text);
-        return;
+}
+
+/* In pictures as large as it takes, for a model that sees far. */
+static void describe_field(const pel_context *ctx, const pel_model *m, bool local)
+{
+    pel_size sizes[MOST_DESCRIBED];
+    pel_network_field f = {.whole = true};
+    bool open = true;
+    pel_status status = PEL_OK;
+    for (size_t side = 256; local && f.whole && open && side <= 4096 && status == PEL_OK; side *= 2) {
+        set_sizes(m, side, sizes, &open);
+        status = pel_network_receptive_field(ctx, m, sizes, &f);
     }
-    double pixels = (double)sizes[0].w * (double)sizes[0].h;
-    printf("cost\t%.1f kMAC/px, %.1f MB for %zux%zu\n", pel_network_macs(net) / pixels / 1e3,
-           (double)pel_network_memory(net) / 1e6, sizes[0].w, sizes[0].h);
-    printf("sees\t%s\n", pel_network_is_local(net) ? "a neighbourhood of each pixel" : "the whole picture");
+    if (f.whole)
+        printf("sees\tthe whole picture\n");
+    else
+        printf("sees\t%zux%zu pixels: %zu left, %zu right, %zu up, %zu down\n", f.left + 1 + f.right,
+               f.up + 1 + f.down, f.left, f.right, f.up, f.down);
+}
+
+static void describe_layers(const pel_model *m, const pel_network *net, double pixels)
+{
+    for (size_t i = 0; i < m->node_count; i++) {
+        const pel_node *n = &m->nodes[i];
+        const pel_model_tensor *w = n->input_count > 1 ? pel_model_find_tensor(m, n->inputs[1]) : NULL;
+        double macs = net != NULL ? pel_network_node_macs(net, i) : 0;
+        printf("layer %zu\t%s", i, n->operator);
+        for (size_t k = 0; w != NULL && k < w->rank; k++)
+            printf("%s%lld", k > 0 ? "x" : "\t", (long long)w->dims[k]);
+        if (macs > 0)
+            printf("%s\t%.7g MAC/px", w == NULL ? "\t" : "", macs / pixels);
+        printf("\n");
+    }
+}
+
+/* Its cost, compiled for 256 x 256 or what comes next to that, what it sees, and what each layer has of the cost. */
+static void describe_network(pel_run *run, const pel_model *m)
+{
+    pel_size sizes[MOST_DESCRIBED];
+    bool open;
+    pel_network *net = NULL;
+    pel_error error = {PEL_OK, ""};
+    pel_context ctx = {.error = &error, .memory = pel_run_memory(run)};
+    double pixels = 1;
+    if (m->input_count <= MOST_DESCRIBED) {
+        set_sizes(m, 256, sizes, &open);
+        pixels = (double)sizes[0].w * (double)sizes[0].h;
+        if (pel_network_compile(&ctx, m, sizes, PEL_FP32, &net) != PEL_OK) {
+            printf("cost\tnot known: %s\n", error.text);
+        } else {
+            printf("cost\t%.1f kMAC/px, %.1f MB for %zux%zu\n", pel_network_macs(net) / pixels / 1e3,
+                   (double)pel_network_memory(net) / 1e6, sizes[0].w, sizes[0].h);
+            describe_field(&ctx, m, pel_network_is_local(net));
+        }
+    }
+    describe_layers(m, net, pixels);
     pel_network_free(net);
 }
 
@@ -163,17 +213,9 @@ static pel_status describe(pel_run *run, const char *name)
     for (size_t i = 0; i < m->output_count; i++)
         describe_value("output", &m->outputs[i]);
     printf("weights\t%zu\n", weights);
-    describe_cost(run, m);
     for (size_t i = 0; i < m->metadata_count; i++)
         printf("%s\t%s\n", m->metadata[i].key, m->metadata[i].value);
-    for (size_t i = 0; i < m->node_count; i++) {
-        const pel_node *n = &m->nodes[i];
-        const pel_model_tensor *w = n->input_count > 1 ? pel_model_find_tensor(m, n->inputs[1]) : NULL;
-        printf("layer %zu\t%s", i, n->operator);
-        for (size_t k = 0; w != NULL && k < w->rank; k++)
-            printf("%s%lld", k > 0 ? "x" : "\t", (long long)w->dims[k]);
-        printf("\n");
-    }
+    describe_network(run, m);
     pel_model_free(m);
     return PEL_OK;
 }
@@ -204,6 +246,13 @@ static void stop(pel_run *run)
         pel_bundle_clear(&st->held[i]);
     pel_cnn_free(st->cnn);
     pel_model_free(st->model);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* The measurement stays in the stream, as after a solver. */
@@ -239,7 +288,7 @@ static pel_status restore(pel_run *run, size_t at)
         size_t i = at + k < window ? 0 : at + k - window;
         frames[k] = st->held[i < st->count ? i : st->count - 1].image;
     }
-    pel_cnn_params params = {.colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
+    pel_cnn_params params = {.precision = (pel_precision)s->precision, .colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
     pel_cnn_report report;
     pel_frame *restored;
     pel_status status = pel_cnn_run(pel_run_context(run), st->cnn, bundle, frames, &params, &restored, &report);
@@ -251,6 +300,7 @@ static pel_status restore(pel_run *run, size_t at)
         pel_note(run, "%.1f kMAC/px, %.1f MB", report.macs / 1e3, (double)report.memory / 1e6);
     st->told = true;
     status = emit(run, bundle, restored);
+    st->restored += status == PEL_OK;
     pel_frame_unref(restored);
     return status;
 }
@@ -259,6 +309,8 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
     state *st = pel_run_state(run);
     size_t window = pel_cnn_window(st->cnn);
+    if (st->count == 0)
+        st->begun_s = now_s();
     if (st->count == 2 * window + 1) {
         pel_bundle_clear(&st->held[0]);
         memmove(st->held, st->held + 1, (st->count - 1) * sizeof *st->held);
@@ -282,7 +334,9 @@ static pel_status drain(pel_run *run)
         status = restore(run, st->next++);
     while (st->count > 0)
         pel_bundle_clear(&st->held[--st->count]);
-    st->next = 0;
+    if (status == PEL_OK && st->restored > 1)
+        pel_note(run, "%zu frames, %.3g frames/s", st->restored, (double)st->restored / (now_s() - st->begun_s));
+    st->next = st->restored = 0;
     pel_cnn_reset(st->cnn);
     return status;
 }

@@ -25,6 +25,7 @@ typedef enum {
 } pel_cnn_colour;
 
 typedef struct {
+    pel_precision precision; /* the same in all runs of a pel_cnn */
     pel_cnn_colour colour;
     double sigma;  /* in samples of the stream; NaN: the companion's */
     bool inpaint;  /* keep the model's samples where the image's are bad (NaN, infinite) */

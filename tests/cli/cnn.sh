@@ -26,6 +26,35 @@ pipe_is 0 'pel-cnn -m smooth.onnx --colour luma <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
 ok [ "$(cksum <out)" != "$(cksum <channel.pel)" ]
 
+# bf16 is near to fp32, and not the same.
+pel-net dncnn --depth 4 --width 16 -o small.onnx
+scene 31x20x1x1 >grey.pel
+for p in fp32 bf16; do pel-cnn -m small.onnx --precision $p <grey.pel | text | tr ' ' '\n' >$p.txt; done
+paste fp32.txt bf16.txt >both.txt
+ok awk '{ d = $1 - $2; e += d * d; s += $1 * $1; n += $1 != $2 }
+  END { exit !(n > NR / 2 && sqrt(e / s) < 0.01) }' both.txt
+is 2 pel-cnn -m small.onnx --precision fp8
+
+# The luma of data too, and of a window's frames: 62.1 and 81.5 here, of 255.
+printf 'P3 1 1 255 100 50 25\n' >first.ppm
+printf 'P3 1 1 255 0 100 200\n' >second.ppm
+red() { pel-write red.pfm <out && tail -c 12 red.pfm | od -An -f | awk '{ print 255 * $1 }'; }
+pipe_is 0 'pel-read second.ppm first.ppm first.ppm | pel-cnn -m window.onnx --colour luma | pel-cat --images 2'
+near "$(red)" 100 1e-3
+pipe_is 0 'pel-read second.ppm first.ppm first.ppm | pel-cnn -m window.onnx --colour luma | pel-cat --images 1'
+near "$(red)" 106.4667 1e-3
+cp out twice.pel
+pipe_is 0 'pel-cnn -m residue.onnx --colour luma <twice.pel' # + (62.1 - 68.5667) - 68.5667
+near "$(red)" 31.4333 1e-3
+# A bad channel of a pixel: its luma is not known, and the other channels stay.
+one='\0000\0000\0200\0077' half='\0000\0000\0000\0077' nan='\0000\0000\0300\0177'
+{ printf 'PF\n2 1\n-1\n'; for v in $nan $one $half $half $half $half; do printf '%b' "$v"; done; } >bad.pfm
+pipe_is 0 'pel-read bad.pfm | pel-cnn -m smooth.onnx --colour luma'
+pel-write bad-out.pfm <out
+ok [ "$(tail -c 24 bad-out.pfm | head -c 12 | od -An -f | tr -s ' ')" = ' nan 1 0.5' ]
+pipe_is 0 'pel-read bad.pfm | pel-cnn -m smooth.onnx --colour luma --inpaint'
+ok [ "$(stat_of image 10 <out)" = 0 ]
+
 # Sizes that a model does not take are padded and cut.
 pipe_is 0 'pel-cnn -m halves.onnx <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
@@ -76,7 +105,6 @@ said 'the cap is'
 no_end
 
 # Bad samples are filled for the network and come back as NaN, or as what it made of them.
-one='\0000\0000\0200\0077' nan='\0000\0000\0300\0177'
 { printf 'Pf\n3 3\n-1\n'; for v in $one $one $one $one $nan $one $one $one $one; do printf '%b' "$v"; done; } >hole.pfm
 pipe_is 0 'pel-read hole.pfm | pel-cnn -m smooth.onnx'
 ok [ "$(stat_of image 10 <out)" = 1 ]
@@ -94,6 +122,13 @@ ok [ "$(first s)" = '9 12 18 18 ' ]
 pipe_is 0 'cat video.pel video.pel | pel-cnn -m sum.onnx | pel-write -f text t-%d.txt'
 ok [ "$(cut -d' ' -f1 t-4.txt)" = 9 ]
 pipe_is 1 'pel-cnn -m sum.onnx <colour.pel'
+# The report: frames and their rate, of each stream that has several.
+pipe_is 0 'cat video.pel spot.pel video.pel | pel-cnn -v -m smooth.onnx >/dev/null'
+ok [ "$(grep -c '^pel-cnn: 4 frames, [0-9.e+]* frames/s$' err)" -eq 2 ]
+ok [ "$(grep -c 'frames/s' err)" -eq 2 ]
+ok awk '/frames\/s/ { if (!($(NF - 1) > 0)) exit 1 }' err
+pipe_is 0 'pel-cnn -v -m window.onnx <video.pel >/dev/null'
+ok grep -q ': 4 frames, ' err
 
 # What is refused.
 is 2 bash -c 'pel-cnn <spot.pel'
@@ -117,6 +152,16 @@ is 0 pel-cnn -m smooth.onnx --describe
 ok grep -q '^input	image	1 x 1 x h x w$' out
 ok grep -q '^cost	9.* *kMAC/px\|^cost	0.0 kMAC/px' out
 ok grep -q '^pellucid.card	For tests only.$' out
+ok grep -q '^sees	3x3 pixels: 1 left, 1 right, 1 up, 1 down$' out
+ok grep -q '^layer 1	Conv	1x1x3x3	9 MAC/px$' out
+is 0 pel-cnn -m mean.onnx --describe
+ok grep -q '^sees	the whole picture$' out
+pel-net ircnn --width 8 -o ircnn.onnx # dilations 1 2 3 4 3 2 1
+is 0 pel-cnn -m ircnn.onnx --describe
+ok grep -q '^sees	33x33 pixels: 16 left, 16 right, 16 up, 16 down$' out
+pel-net vdsr --width 2 --depth 150 -o deep.onnx # further than 256 x 256 samples
+is 0 pel-cnn -m deep.onnx --describe
+ok grep -q '^sees	301x301 pixels' out
 mkdir models
 cp smooth.onnx models/soft.onnx
 export PELLUCID_MODELS=$work/models
@@ -124,4 +169,8 @@ is 0 pel-cnn --list
 ok [ "$(cat out)" = 'soft	For tests only.' ]
 pipe_is 0 'pel-cnn -m soft <spot.pel'
 whole
+# The manual names all operators.
+grep -oh '\({\|[A-Z](\)"[A-Z][A-Za-z0-9]*"[,)]' "$top_srcdir"/src/lib/nn/operators-*.c | cut -d'"' -f2 | sort -u >names
+ok [ "$(wc -l <names)" -gt 80 ]
+while read -r name; do grep -qw "$name" "$top_srcdir/man/pel-cnn.1.in" || fail "$name is not in the manual"; done <names
 done_testing

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t channels = model->inputs[0].has_shape && model->inputs[0].rank == 4 ? model->inputs[0].dims[1] : 1;
     pel_size picture = {16, 16, 1, channels > 0 && channels <= 64 ? (size_t)channels : 1};
     if (model->input_count == 1 && model->output_count == 1 &&
-        pel_network_compile(&context, model, &picture, &network) == PEL_OK &&
+        pel_network_compile(&context, model, &picture, PEL_FP32, &network) == PEL_OK &&
         pel_size_count(pel_network_output(network, 0)) <= MOST)
         (void)pel_network_run(&context, network, (const float *[]){in}, (float *[]){out});
     pel_network_free(network);

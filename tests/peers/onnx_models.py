@@ -89,6 +89,21 @@ class NAFNet(nn.Module):
         return x + self.last(F.gelu(y))
 
 
+class Mixed(nn.Module):
+    def __init__(self, c=12):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, c, 3, padding=1), nn.Conv2d(c, 3, 3, padding=1)
+        self.point, self.group = nn.Conv2d(c, c, 1), nn.GroupNorm(4, c)
+        self.layer = nn.LayerNorm(c)
+
+    def forward(self, x):
+        y = self.first(x)
+        y = y + F.silu(self.group(y))
+        y = self.layer(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2) * 2
+        y = F.hardswish(self.point(F.gelu(y)) + F.elu(y))
+        return torch.clamp(x + self.last(F.softplus(F.relu6(y))), -1, 2)
+
+
 class ResNet(nn.Module):
     def __init__(self, c=16):
         super().__init__()
@@ -170,7 +185,7 @@ def has_runtime():
 with tempfile.TemporaryDirectory() as folder:
     runtime = has_runtime()
     for opset in (13, 14, 15, 16, 17):
-        for build, channels in ((dncnn, 1), (UNet, 3), (NAFNet, 3), (ResNet, 3)):
+        for build, channels in ((dncnn, 1), (UNet, 3), (NAFNet, 3), (Mixed, 3), (ResNet, 3)):
             net, x = build().eval(), picture(channels, 46, 70)
             path = folder + "/foreign.onnx"
             torch.onnx.export(net, x, path, opset_version=opset, input_names=["image"], output_names=["output"],

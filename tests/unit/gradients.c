@@ -69,6 +69,8 @@ static const gradient_case cases[] = {
     {"Erf", "AxBxE@-2,2", "", 0, 0},
     {"Sin", "AxBxE@-4,4", "", 0, 0},
     {"Cos", "AxBxE@-4,4", "", 0, 0},
+    {"Gelu", "AxBxE@-3,3", "", 0, 0},
+    {"HardSwish", "AxBxE@-5,5", "", 0, 0},
     {"Floor", "AxBxE@-4,4", "", 0, 0},
     {"Ceil", "AxBxE@-4,4", "", 0, 0},
     {"Round", "AxBxE@-4,4", "", 0, 0},
@@ -192,6 +194,17 @@ static const gradient_case cases[] = {
     {"AveragePool", "NxCxHxW", "kernel_shape=[3,3] pads=[1,1,2,0] strides=[2,2] ceil_mode=1", 0, 0},
     {"AveragePool", "NxCxHxW", "kernel_shape=[3,3] pads=[1,1,2,0] strides=[2,2] ceil_mode=1 count_include_pad=1",
      0, 0},
+
+    {"DFT", "AxHxBx1", "", 0, 0},
+    {"DFT", "AxBxHx1", "onesided=1 axis=-2", 0, 0},
+    {"DFT", "AxBxHx1 is=6", "onesided=1 axis=2", 0, 0},
+    {"DFT", "HxAx1 is=5", "onesided=1 axis=0", 0, 0},
+    {"DFT", "AxHxBx2", "", 0, 0},
+    {"DFT", "AxHxBx2 is=5", "axis=1", 0, 0},
+    {"DFT", "AxHxBx2 is=8", "axis=-3", 0, 0},
+    {"DFT", "AxHxBx2", "inverse=1", 0, 0},
+    {"DFT", "HxAx2 is=6", "inverse=1 axis=0", 0, 0},
+    {"DFT", "AxHx1 i=3", "inverse=1", 0, 0},
 };
 
 #define CASES (sizeof cases / sizeof cases[0])
@@ -500,6 +513,8 @@ static void test_refusals(void)
            "node 3 (Clip): input 1 is left out: it has no gradient");
     refuse(&(gradient_case){"Resize", "2x2 - 2=2,2", "", 0, 0}, 2, true,
            "node 3 (Resize): the shape depends on input 2: it has no gradient");
+    refuse(&(gradient_case){"DFT", "2x4x1 s=3", "", 0, 0}, 1, true,
+           "node 3 (DFT): the shape depends on input 1: it has no gradient");
     refuse(&(gradient_case){"Relu", "2x2", "", 0, 0}, 0, false, "node 3 (Relu): output 0 has no values");
 }
 
@@ -517,6 +532,7 @@ static void test_ties(void)
         {"Max", "4:1,2,3,4 s=2", "", {0, 0, 1, 1}},
         {"Min", "4:1,2,3,4 s=2", "", {1, 0, 0, 0}},
         {"Relu", "4:-1,0,1,2", "", {0, 0, 1, 1}},
+        {"HardSwish", "4:-9,-4,4,9", "", {0, 0, 1, 1}},
     };
     for (size_t i = 0; i < sizeof ties / sizeof ties[0]; i++) {
         fixture f;

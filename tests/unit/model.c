@@ -35,7 +35,13 @@ static pel_model *sample(void)
     pel_node_set_int(m, pel_model_add_node(m, "Split", "q", "s1 s2"), "axis", 1);
     pel_node_set_int(m, pel_model_add_node(m, "Concat", "s2 s1", "k"), "axis", 1);
     pel_model_add_node(m, "Shape", "x", "sh");
-    pel_model_add_node(m, "Reshape", "k sh", "y");
+    pel_model_add_node(m, "Reshape", "k sh", "z");
+    pel_model_add_integers(m, "l", 1, (int64_t[]){4});
+    pel_model_add_node(m, "Unsqueeze", "z l", "u");
+    pel_node_set_int(m, pel_model_add_node(m, "DFT", "u", "f"), "axis", 3);
+    pel_node_set_int(m, pel_model_add_node(m, "ArgMax", "f", "i"), "axis", 4);
+    pel_node_set_int(m, pel_model_add_node(m, "Cast", "i", "g"), "to", 1);
+    pel_model_add_node(m, "Squeeze", "g l", "y");
     pel_model_set_metadata(m, "pellucid.card", "A sample.");
     return m;
 }
@@ -108,7 +114,7 @@ static void cannot_run(pel_model *m, pel_status expected, const char *part)
     pel_network *n = NULL;
     pel_size size = {16, 12, 1, 1};
     CHECK(pel_model_finish(m, &error) == PEL_OK, "%s", error.text);
-    pel_status status = pel_network_compile(&context, m, &size, &n);
+    pel_status status = pel_network_compile(&context, m, &size, PEL_FP32, &n);
     CHECK(status == expected && strstr(error.text, part) != NULL, "%d '%s', not '%s'", (int)status, error.text, part);
     pel_network_free(n);
     pel_model_free(m);
@@ -171,6 +177,47 @@ static void test_refused(void)
     cannot_run(m, PEL_EINVAL, "not a picture");
 }
 
+/* An attribute that is not heeded would change what the model means. */
+static void test_attributes(void)
+{
+    static const struct {
+        const char *op, *name, *text; /* text: of a string, or NULL: the number 1 */
+        const char *said;             /* NULL: it is accepted */
+    } cases[] = {
+        {"Relu", "alpha", NULL, "node 0 (Relu, y): the attribute alpha is not known to this operator"},
+        {"Softmax", "axes", NULL, "(Softmax, y): the attribute axes is not known"},
+        {"Softmax", "axi", NULL, "(Softmax, y): the attribute axi is not known"},
+        {"Elu", "alpha:f beta", NULL, "is not known"},
+        {"LeakyRelu", "alpha", NULL, "(LeakyRelu, y): the attribute alpha is a whole number, which it cannot be"},
+        {"Softmax", "axis", "1", "(Softmax, y): the attribute axis is a text, which it cannot be"},
+        {"MaxPool", "storage_order", NULL, "the attribute storage_order is only supported as 0"},
+        {"MaxPool", "auto_pad", "SAME_UPPER", "the attribute auto_pad is only supported as NOTSET"},
+        {"MaxPool", "auto_pad", "NOT", "the attribute auto_pad is only supported as NOTSET"},
+        {"MaxPool", "auto_pad", "NOTSET", NULL},
+        {"Dropout", "seed", NULL, NULL},
+        {"Softmax", "axis", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pel_model *m = start(17);
+        pel_node *n = pel_model_add_node(m, cases[i].op, "x", "y");
+        if (strcmp(cases[i].op, "MaxPool") == 0)
+            pel_node_set_ints(m, n, "kernel_shape", 2, (int64_t[]){1, 1});
+        if (cases[i].text != NULL)
+            pel_node_set_string(m, n, cases[i].name, cases[i].text);
+        else
+            pel_node_set_int(m, n, cases[i].name, 1);
+        if (cases[i].said != NULL) {
+            cannot_run(m, PEL_EINVAL, cases[i].said);
+            continue;
+        }
+        pel_network *net = NULL;
+        CHECK(pel_model_finish(m, &error) == PEL_OK, "%s", error.text);
+        CHECK(pel_network_compile(&context, m, &(pel_size){4, 4, 1, 1}, PEL_FP32, &net) == PEL_OK, "%s", error.text);
+        pel_network_free(net);
+        pel_model_free(m);
+    }
+}
+
 static void test_limits(void)
 {
     pel_model *m = sample(), *back = NULL;
@@ -180,8 +227,8 @@ static void test_limits(void)
     size_t count;
     CHECK(pel_model_serialize(m, &bytes, &count, &error) == PEL_OK);
     CHECK(pel_model_parse(bytes, count, 100, &back, &error) == PEL_ELIMIT);
-    CHECK(pel_network_compile(&small, m, (pel_size[]){{64, 64, 1, 2}}, &n) == PEL_ELIMIT);
-    CHECK(pel_network_compile(&context, m, (pel_size[]){{64, 64, 1, 3}}, &n) == PEL_EINVAL);
+    CHECK(pel_network_compile(&small, m, (pel_size[]){{64, 64, 1, 2}}, PEL_FP32, &n) == PEL_ELIMIT);
+    CHECK(pel_network_compile(&context, m, (pel_size[]){{64, 64, 1, 3}}, PEL_FP32, &n) == PEL_EINVAL);
     CHECK(pel_model_read("/nonexistent/model.onnx", 0, &back, &error) == PEL_EIO);
     CHECK(pel_model_write(m, "/nonexistent/model.onnx", &error) == PEL_EIO);
     pel_free(bytes);
@@ -201,7 +248,7 @@ static void try_bytes(const void *bytes, size_t count)
         return;
     for (size_t k = 0; k < m->input_count && k < 8; k++)
         sizes[k] = pel_size_make(16, 12, 1, 2);
-    if (m->input_count == 1 && m->output_count == 1 && pel_network_compile(&context, m, sizes, &n) == PEL_OK &&
+    if (m->input_count == 1 && m->output_count == 1 && pel_network_compile(&context, m, sizes, PEL_FP32, &n) == PEL_OK &&
         pel_size_count(pel_network_output(n, 0)) <= sizeof out / sizeof *out)
         (void)pel_network_run(&context, n, (const float *[]){in}, (float *[]){out});
     pel_network_free(n);
@@ -238,6 +285,7 @@ int main(void)
     test_round_trip();
     test_graphs();
     test_refused();
+    test_attributes();
     test_limits();
     test_damage();
     return check_done();

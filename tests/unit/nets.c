@@ -34,7 +34,7 @@ static void run(const pel_model *m, const char *name, size_t side)
         for (size_t i = 0; i < pel_size_count(sizes[k]); i++)
             in[k][i] = check_random(&seed);
     }
-    CHECK(pel_network_compile(&context, m, sizes, &n) == PEL_OK, "%s: %s", name, error.text);
+    CHECK(pel_network_compile(&context, m, sizes, PEL_FP32, &n) == PEL_OK, "%s: %s", name, error.text);
     for (size_t k = 0; n != NULL && k < m->output_count; k++)
         out[k] = pel_alloc_floats(pel_size_count(pel_network_output(n, k)));
     if (n != NULL) {

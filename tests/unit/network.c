@@ -5,15 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pellucid/cpu.h>
 #include <pellucid/model.h>
 #include <pellucid/network.h>
 #include <pellucid/pool.h>
 
 #include "check.h"
-#include "src/lib/nn/operator.h"
+#include "src/lib/nn/plan.h"
+#include "tiles.h"
 
 static pel_context context;
 static uint32_t seed;
+/* The inner loops under test. */
+static const nn_kernels *kernels;
+static pel_precision precision;
 
 static float number(void) { return 2 * check_random(&seed) - 1; }
 
@@ -21,6 +26,18 @@ static void fill(float *v, size_t count, float scale)
 {
     for (size_t i = 0; v != NULL && i < count; i++)
         v[i] = scale * number();
+}
+
+/* Such that rounding to bfloat16 leaves them as they are. */
+static void fill_rounded(float *v, size_t count, float scale)
+{
+    fill(v, count, scale);
+    for (size_t i = 0; v != NULL && i < count && precision == PEL_BF16; i++) {
+        uint32_t u;
+        memcpy(&u, &v[i], sizeof u);
+        u &= 0xffff0000u;
+        memcpy(&v[i], &u, sizeof u);
+    }
 }
 
 /* ---- The reference: every node by its evaluation */
@@ -86,16 +103,29 @@ static nn_array reference(const pel_model *m, const float *in, pel_size size)
 
 /* ---- Comparison */
 
-static void compare(pel_model *m, size_t w, size_t h, const char *what)
+/* Nothing of it is left to the plain evaluation of whole pictures. */
+static void check_fast(const pel_model *m, const char *what)
 {
+    pel_size size = {16, 16, 1, (size_t)m->inputs[0].dims[1]};
+    pel_network *net = NULL;
+    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
+    for (size_t i = 0; net != NULL && i < net->plan.step_count; i++)
+        CHECK(!net->plan.steps[i].whole, "%s: node %zu has no fast path", what, net->plan.steps[i].node);
+    pel_network_free(net);
+}
+
+/* `exact`: nothing that is rounded in bf16 changes by it. */
+static void compare_within(pel_model *m, size_t w, size_t h, const char *what, bool exact)
+{
+    const double bound = precision == PEL_FP32 || exact ? 2e-5 : 2e-2;
     pel_size size = {w, h, 1, (size_t)m->inputs[0].dims[1]};
     pel_network *net = NULL;
     CHECK(pel_model_finish(m, context.error) == PEL_OK, "%s: %s", what, context.error->text);
     float *in = pel_alloc_floats(pel_size_count(size));
-    fill(in, pel_size_count(size), 1);
+    fill_rounded(in, pel_size_count(size), 1);
     nn_array expected = reference(m, in, size);
     CHECK(expected.values != NULL, "%s: %s", what, context.error->text);
-    CHECK(pel_network_compile(&context, m, &size, &net) == PEL_OK, "%s: %s", what, context.error->text);
+    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
     if (net != NULL && expected.values != NULL) {
         pel_size out = pel_network_output(net, 0);
         float *got = pel_alloc_floats(pel_size_count(out));
@@ -109,7 +139,7 @@ static void compare(pel_model *m, size_t w, size_t h, const char *what)
                 if (!isfinite(got[i]))
                     worst = HUGE_VAL;
             }
-            CHECK(worst <= 2e-5 * range, "%s %zux%zu round %d: off by %g of %g", what, w, h, round, worst, range);
+            CHECK(worst <= bound * range, "%s %zux%zu round %d: off by %g of %g", what, w, h, round, worst, range);
         }
         pel_free(got);
     }
@@ -119,12 +149,14 @@ static void compare(pel_model *m, size_t w, size_t h, const char *what)
     pel_model_free(m);
 }
 
+static void compare(pel_model *m, size_t w, size_t h, const char *what) { compare_within(m, w, h, what, false); }
+
 /* ---- Graphs */
 
 static void weights(pel_model *m, const char *name, int64_t n, int64_t c, int64_t kh, int64_t kw)
 {
-    fill(pel_model_add_floats(m, name, 4, (int64_t[]){n, c, kh, kw}), (size_t)(n * c * kh * kw),
-         1 / sqrtf((float)(c * kh * kw)));
+    fill_rounded(pel_model_add_floats(m, name, 4, (int64_t[]){n, c, kh, kw}), (size_t)(n * c * kh * kw),
+                 1 / sqrtf((float)(c * kh * kw)));
 }
 
 static void vector(pel_model *m, const char *name, int64_t n)
@@ -159,7 +191,7 @@ static void test_conv(const conv_case *c, const char *op)
     char what[120];
     snprintf(what, sizeof what, "%s %d->%d k%d s%d d%d g%d p%d", op, (int)c->cin, (int)c->cout, (int)c->kernel,
              (int)c->stride, (int)c->dilation, (int)c->group, (int)c->pad);
-    compare(m, c->w, c->h, what);
+    compare_within(m, c->w, c->h, what, true);
 }
 
 static void test_convs(void)
@@ -173,6 +205,7 @@ static void test_convs(void)
         {16, 16, 3, 1, 1, 16, 1, 19, 17}, {12, 12, 5, 1, 1, 12, 2, 19, 17}, {10, 10, 3, 2, 1, 10, 1, 19, 17},
         {8, 16, 3, 1, 1, 4, 1, 18, 15},  {6, 126, 1, 1, 1, 6, 0, 9, 8},   {126, 6, 1, 1, 1, 6, 0, 9, 8},
         {8, 8, 3, 1, 1, 1, 1, 1, 1},     {8, 8, 3, 1, 1, 1, 1, 2, 50},    {8, 8, 7, 3, 2, 1, 6, 31, 26},
+        {34, 20, 3, 1, 1, 1, 1, 35, 9},  {48, 33, 1, 1, 1, 1, 0, 21, 5},  {18, 40, 3, 2, 1, 1, 1, 34, 13},
         {16, 24, 5, 1, 1, 1, 2, 23, 17}, {32, 9, 5, 1, 1, 1, 0, 14, 21}, {9, 16, 5, 1, 2, 1, 4, 25, 18},
     };
     static const conv_case transposed[] = {
@@ -282,6 +315,34 @@ static void test_nafnet(void)
     compare(m, 31, 45, "nafnet block");
 }
 
+/* Two blocks with attention: sums that are kept whole for the mean over them.  r1 may lie where r0 was; s may not: r0 is
+ * read again when rows of s are there. */
+static void test_attention_chain(void)
+{
+    static const char *const nodes[][3] = {
+        {"Conv", "x w", "r0"},    {"GlobalAveragePool", "r0", "p0"}, {"Conv", "p0 wa", "a0"}, {"Mul", "r0 a0", "g0"},
+        {"Conv", "g0 w", "c0"},   {"Add", "r0 c0", "s"},             {"Conv", "s w", "d0"},   {"Add", "r0 d0", "r1"},
+        {"GlobalAveragePool", "r1", "p1"}, {"Conv", "p1 wa", "a1"},  {"Mul", "r1 a1", "g1"},  {"Conv", "g1 w", "c1"},
+        {"Add", "s c1", "y"},
+    };
+    pel_model *m = start(8, 8);
+    weights(m, "w", 8, 8, 3, 3);
+    weights(m, "wa", 8, 8, 1, 1);
+    for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        pel_node *n = pel_model_add_node(m, nodes[i][0], nodes[i][1], nodes[i][2]);
+        int64_t pad = strchr(nodes[i][1], 'w') != NULL && strstr(nodes[i][1], "wa") == NULL;
+        if (strcmp(nodes[i][0], "Conv") == 0)
+            pel_node_set_ints(m, n, "pads", 4, (int64_t[]){pad, pad, pad, pad});
+    }
+    pel_network *net = NULL;
+    pel_size size = {30, 1400, 1, 8};
+    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s", context.error->text);
+    if (net != NULL) /* r0, s and r1 at once would be more */
+        CHECK(net->plan.arena < 3 * pel_size_count(size), "%zu", net->plan.arena);
+    pel_network_free(net);
+    compare(m, size.w, size.h, "attention chain");
+}
+
 static void test_instance_norm(void)
 {
     pel_model *m = start(3, 3);
@@ -347,7 +408,7 @@ static void test_moves(void)
 static void test_pointwise(void)
 {
     static const char *const ones[] = {"Relu", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh", "Exp", "Abs", "Neg",
-                                       "Erf", "Softplus", "Elu", "Round", "Sin"};
+                                       "Erf", "Gelu", "Softplus", "Elu", "Round", "Sin"};
     static const char *const twos[] = {"Add", "Sub", "Mul", "Div", "Max", "Min"};
     for (size_t k = 0; k < sizeof ones / sizeof ones[0]; k++) {
         pel_model *m = start(3, 3);
@@ -373,6 +434,194 @@ static void test_pointwise(void)
     compare(m, 9, 7, "softmax over channels");
 }
 
+static void transpose(pel_model *m, const char *in, const char *out, const int64_t perm[4])
+{
+    pel_node_set_ints(m, pel_model_add_node(m, "Transpose", in, out), "perm", 4, perm);
+}
+
+static void by_channel_mean(pel_model *m, const char *in, const char *out, int64_t axis)
+{
+    pel_node_set_ints(m, pel_model_add_node(m, "ReduceMean", in, out), "axes", 1, &axis);
+}
+
+/* LayerNormalization over channels: by the operator or by its parts, between Transposes; bit 0: parts, 1: a shift,
+ * 2: an activation and a residual follow, 3: one number for all channels. */
+static pel_model *layer_norm(int kind)
+{
+    static const int64_t to_last[4] = {0, 2, 3, 1}, back[4] = {0, 3, 1, 2};
+    pel_model *m = start(8, 8);
+    vector(m, "g", kind & 8 ? 1 : 8);
+    vector(m, "b", 8);
+    weights(m, "w", 8, 8, 1, 1);
+    pel_model_add_node(m, "Conv", "x w", "c");
+    transpose(m, "c", "t", to_last);
+    if (kind & 1) {
+        *pel_model_add_floats(m, "eps", 0, NULL) = 1e-3f;
+        *pel_model_add_floats(m, "two", 0, NULL) = 2;
+        by_channel_mean(m, "t", "mu", -1);
+        pel_model_add_node(m, "Sub", "t mu", "d");
+        pel_model_add_node(m, "Pow", "d two", "dd");
+        by_channel_mean(m, "dd", "v", -1);
+        pel_model_add_node(m, "Add", "eps v", "ve");
+        pel_model_add_node(m, "Sqrt", "ve", "sd");
+        pel_model_add_node(m, "Div", "d sd", "n");
+        pel_model_add_node(m, "Mul", "g n", kind & 2 ? "ng" : "l");
+        if (kind & 2)
+            pel_model_add_node(m, "Add", "ng b", "l");
+    } else {
+        pel_node *n = pel_model_add_node(m, "LayerNormalization", kind & 2 ? "t g b" : "t g", "l");
+        pel_node_set_int(m, n, "axis", kind & 2 ? 3 : -1);
+        pel_node_set_float(m, n, "epsilon", 1e-2f);
+    }
+    transpose(m, "l", kind & 4 ? "u" : "y", back);
+    if (kind & 4) {
+        pel_model_add_node(m, "Relu", "u", "r");
+        pel_model_add_node(m, "Add", "r c", "y");
+    }
+    return m;
+}
+
+/* x / 2 (1 + erf(x / sqrt(2))) as exporters leave it; kind 1: multiplied, the operands the other way round. */
+static pel_model *gelu(int kind)
+{
+    pel_model *m = start(5, 5);
+    *pel_model_add_floats(m, "root", 0, NULL) = kind == 1 ? 0.70710678f : 1.41421356f;
+    *pel_model_add_floats(m, "one", 0, NULL) = 1;
+    *pel_model_add_floats(m, "half", 0, NULL) = kind == 2 ? 0.25f : 0.5f; /* 2: it is no GELU */
+    pel_model_add_node(m, kind == 1 ? "Mul" : "Div", "x root", "a");
+    pel_model_add_node(m, "Erf", "a", "e");
+    pel_model_add_node(m, "Add", kind == 1 ? "one e" : "e one", "s");
+    pel_model_add_node(m, "Mul", kind == 1 ? "s x" : "x s", "p");
+    pel_model_add_node(m, "Mul", kind == 1 ? "half p" : "p half", "y");
+    return m;
+}
+
+/* GroupNorm: InstanceNormalization of groups of channels as one. */
+static pel_model *group_norm(void)
+{
+    pel_model *m = start(12, 12);
+    vector(m, "ones", 3);
+    vector(m, "zeros", 3);
+    fill(pel_model_add_floats(m, "g", 3, (int64_t[]){12, 1, 1}), 12, 1);
+    pel_model_add_integers(m, "groups", 3, (int64_t[]){0, 3, -1});
+    pel_model_add_node(m, "Shape", "x", "shape");
+    pel_model_add_node(m, "Reshape", "x groups", "r");
+    pel_model_add_node(m, "InstanceNormalization", "r ones zeros", "i");
+    pel_model_add_node(m, "Reshape", "i shape", "n");
+    pel_model_add_node(m, "Mul", "n g", "s");
+    pel_model_add_node(m, "Add", "s x", "y");
+    return m;
+}
+
+static void test_matches(void)
+{
+    char what[40];
+    for (int kind = 0; kind < 16; kind++) {
+        pel_model *m = layer_norm(kind);
+        snprintf(what, sizeof what, "layer norm %d", kind);
+        check_fast(m, what);
+        compare(m, 19, 14, what);
+    }
+    for (int kind = 0; kind < 3; kind++) {
+        pel_model *m = gelu(kind);
+        check_fast(m, "gelu");
+        compare(m, 19, 14, "gelu");
+    }
+    pel_model *groups = group_norm();
+    check_fast(groups, "group norm");
+    compare(groups, 19, 14, "group norm");
+    static const char *const plain[] = {"Floor", "Ceil", "Round", "Sign", "Cos", "HardSwish"};
+    for (size_t k = 0; k < sizeof plain / sizeof plain[0]; k++) {
+        pel_model *m = start(3, 3);
+        *pel_model_add_floats(m, "ten", 0, NULL) = 10;
+        pel_model_add_node(m, "Mul", "x ten", "xx");
+        pel_model_add_node(m, plain[k], "xx", "y");
+        check_fast(m, plain[k]);
+        compare(m, 9, 7, plain[k]);
+    }
+}
+
+/* A filter in the Fourier domain, and a choice by the greatest channel: tensors that are no pictures in between. */
+static void test_spectrum(void)
+{
+    pel_model *m = start(3, 3);
+    pel_model_add_integers(m, "last", 1, (int64_t[]){4});
+    pel_model_add_integers(m, "real", 1, (int64_t[]){0});
+    fill(pel_model_add_floats(m, "h", 5, (int64_t[]){1, 3, 15, 6, 1}), 3 * 15 * 6, 1);
+    pel_model_add_node(m, "Unsqueeze", "x last", "u");
+    pel_node *n = pel_model_add_node(m, "DFT", "u", "f"); /* 11 columns: 6 bins */
+    pel_node_set_int(m, n, "axis", 3);
+    pel_node_set_int(m, n, "onesided", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "DFT", "f", "ff"), "axis", 2);
+    pel_model_add_node(m, "Mul", "ff h", "g");
+    n = pel_model_add_node(m, "DFT", "g", "b");
+    pel_node_set_int(m, n, "axis", 2);
+    pel_node_set_int(m, n, "inverse", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "Gather", "b real", "r"), "axis", 4);
+    pel_model_add_node(m, "Squeeze", "r last", "s");
+    weights(m, "w", 3, 3, 3, 3);
+    pel_node_set_ints(m, pel_model_add_node(m, "Conv", "s w", "y"), "pads", 4, (int64_t[]){1, 1, 1, 1});
+    compare(m, 11, 15, "spectrum");
+
+    m = start(3, 3);
+    n = pel_model_add_node(m, "ArgMax", "x", "i");
+    pel_node_set_int(m, n, "axis", 1);
+    pel_node_set_int(m, pel_model_add_node(m, "Cast", "i", "f"), "to", 1);
+    pel_model_add_node(m, "Mul", "x f", "y");
+    compare(m, 11, 15, "greatest channel");
+}
+
+static void test_all(const char *name)
+{
+    for (precision = PEL_FP32; precision <= PEL_BF16; precision++) {
+        int before = check_failures;
+        seed = 1;
+        test_convs();
+        test_fusion();
+        test_unet();
+        test_nafnet();
+        test_attention_chain();
+        test_instance_norm();
+        test_moves();
+        test_pointwise();
+        test_matches();
+        test_spectrum();
+        if (check_failures > before)
+            printf("with the kernels %s, %s\n", name, precision == PEL_FP32 ? "fp32" : "bf16");
+    }
+}
+
+/* Those of each level that this processor has. */
+static pel_cpu test_levels(void)
+{
+    static const char *const levels[] = {"portable", "avx2", "avx512", "avx512-bf16", "amx"};
+    pel_cpu level = PEL_CPU_PORTABLE;
+    for (int k = 0; k < 5; k++) {
+        setenv("PELLUCID_CPU", levels[k], 1);
+        if (nn_kernels_choose(&kernels, context.error) != PEL_OK) {
+            CHECK(k > 0);
+            break;
+        }
+        level = (pel_cpu)k;
+        test_all(levels[k]);
+    }
+    return level;
+}
+
+/* AMX where the processor has none, but all else. */
+static void test_tiles(pel_cpu level)
+{
+#ifdef PEL_AMX
+    if (level < PEL_CPU_AVX512 || level == PEL_CPU_AMX || !tiles_emulate())
+        return;
+    kernels = &nn_kernels_amx;
+    test_all("amx, emulated");
+    CHECK(tiles_count() > 10000, "%lu", tiles_count());
+#else
+    (void)level;
+#endif
+}
+
 int main(void)
 {
     pel_error error = {PEL_OK, ""};
@@ -380,29 +629,9 @@ int main(void)
     if (pel_pool_new(2, &pool, &error) != PEL_OK)
         return EXIT_FAILURE;
     context = (pel_context){.pool = pool, .error = &error, .plan_estimate = true};
-    static const char *const levels[] = {"portable", "avx2", "avx512"};
-    for (int k = 0; k < 3; k++) {
-        setenv("PELLUCID_CPU", levels[k], 1);
-        pel_model *m = start(1, 1);
-        pel_network *net = NULL;
-        pel_model_add_node(m, "Relu", "x", "y");
-        pel_size size = {4, 4, 1, 1};
-        bool there = pel_network_compile(&context, m, &size, &net) == PEL_OK;
-        pel_network_free(net);
-        pel_model_free(m);
-        if (!there) { /* this processor lacks it */
-            CHECK(k > 0);
-            continue;
-        }
-        seed = 1;
-        test_convs();
-        test_fusion();
-        test_unet();
-        test_nafnet();
-        test_instance_norm();
-        test_moves();
-        test_pointwise();
-    }
+    pel_cpu level = test_levels();
     pel_pool_free(pool);
+    context.pool = NULL; /* the emulation has one set of tiles */
+    test_tiles(level);
     return check_done();
 }

@@ -44,7 +44,7 @@ static size_t buffer_of(builder *b, size_t value)
         const int64_t *dims = p->g.values[value].array.dims;
         p->places[value].buffer = p->buffer_count;
         p->buffers[p->buffer_count++] = (buffer){.c = (size_t)dims[1], .h = (size_t)dims[2],
-                                                 .w = (size_t)dims[3], .first = NONE};
+                                                 .w = (size_t)dims[3], .first = NONE, .shared = NONE};
     }
     return p->places[value].buffer;
 }

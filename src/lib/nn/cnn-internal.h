@@ -6,8 +6,10 @@
 #include <pellucid/cnn.h>
 
 #define MOST_INPUTS 8
+#define MOST_WINDOW 16
 
 typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE, STATE } role;
+extern const char *const cnn_role_names[]; /* of all but STATE */
 
 struct pel_cnn {
     const pel_model *model;
@@ -35,6 +37,11 @@ typedef struct {
     pel_cnn_report *report;
     pel_size size, padded; /* of a plane: depth 1, the image's channels */
 } job;
+
+/* cnn-luma.c.  pel_cnn_run on the luma of an image of three channels, and of what else the model reads of pictures. */
+pel_status cnn_run_luma(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                        const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
+                        pel_cnn_report *report);
 
 /* cnn-strips.c.  Compiles for strips of the picture's columns, the widest that the memory takes: a strip is as much wider
  * than what is kept of it as the model sees.  PEL_ELIMIT with the text that is in the error already: none are narrow

@@ -11,7 +11,7 @@ pel_status cnn_compile_strips(const job *j)
     pel_cnn *c = j->c;
     pel_error over = *j->ctx->error;
     pel_size sizes[MOST_INPUTS];
-    pel_status status = pel_network_reach(j->ctx, c->model, c->sizes, &c->reach);
+    pel_status status = pel_network_reach(j->ctx, c->model, c->sizes, j->params->precision, &c->reach);
     while (status == PEL_OK && c->reach.align % c->multiple != 0)
         c->reach.align *= 2;
     size_t align = c->reach.align, width = j->padded.w;
@@ -25,7 +25,7 @@ pel_status cnn_compile_strips(const job *j)
             sizes[k] = c->sizes[k];
             sizes[k].w = c->roles[k] == PSF ? sizes[k].w : c->width;
         }
-        status = pel_network_compile(j->ctx, c->model, sizes, &c->network);
+        status = pel_network_compile(j->ctx, c->model, sizes, j->params->precision, &c->network);
         if (status != PEL_ELIMIT)
             return status;
         if (c->core <= 4 * align || 4 * c->core < around) /* the rest would be mostly margins */

@@ -11,9 +11,7 @@
 
 #include "cnn-internal.h"
 
-#define MOST_WINDOW 16
-
-static const char *const role_names[] = {"image", "data", "sigma", "psf", "reference"};
+const char *const cnn_role_names[] = {"image", "data", "sigma", "psf", "reference"};
 
 /* ---- Metadata */
 
@@ -32,8 +30,8 @@ static pel_status read_role(const pel_model *m, size_t k, role *to, size_t *sour
             *source = o;
             return PEL_OK;
         }
-    for (size_t r = 0; r < sizeof role_names / sizeof role_names[0]; r++)
-        if (strcmp(given != NULL ? given : name, role_names[r]) == 0) {
+    for (size_t r = 0; r < sizeof cnn_role_names / sizeof cnn_role_names[0]; r++)
+        if (strcmp(given != NULL ? given : name, cnn_role_names[r]) == 0) {
             *to = (role)r;
             return PEL_OK;
         }
@@ -199,14 +197,14 @@ static pel_status give_sigma(const job *j, size_t z, size_t channel, float *to)
 /* The frame that an input takes; an error says what is missing. */
 static pel_status find_frame(const job *j, role r, const pel_frame **frame)
 {
-    *frame = r == IMAGE ? j->bundle->image : pel_bundle_find(j->bundle, role_names[r], NULL);
+    *frame = r == IMAGE ? j->bundle->image : pel_bundle_find(j->bundle, cnn_role_names[r], NULL);
     if (*frame == NULL && r == DATA) /* nothing has replaced the measurement: it is the image */
         *frame = j->bundle->image;
     if (*frame == NULL)
         return pel_error_set(j->ctx->error, PEL_EINVAL, "the model needs the role %s, and the stream has none",
-                             role_names[r]);
+                             cnn_role_names[r]);
     if (r != PSF && ((*frame)->size.w != j->size.w || (*frame)->size.h != j->size.h))
-        return pel_error_set(j->ctx->error, PEL_EINVAL, "%s of %zux%zu, image of %zux%zu", role_names[r],
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "%s of %zux%zu, image of %zux%zu", cnn_role_names[r],
                              (*frame)->size.w, (*frame)->size.h, j->size.w, j->size.h);
     return PEL_OK;
 }
@@ -285,7 +283,7 @@ static pel_status set_sizes(const job *j, size_t channels)
     j->c->network = NULL;
     pel_cnn_reset(j->c); /* of pictures of another size */
     j->c->width = j->c->core = j->padded.w;
-    pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, &j->c->network);
+    pel_status status = pel_network_compile(j->ctx, m, j->c->sizes, j->params->precision, &j->c->network);
     if (status == PEL_ELIMIT)
         status = cnn_compile_strips(j);
     if (status != PEL_OK)
@@ -388,48 +386,6 @@ static pel_status run_slice(const job *j, size_t z, size_t channels, float *out,
     return status;
 }
 
-/* ---- Colour by luma */
-
-static pel_status luma_of(const pel_frame *f, pel_frame **luma, pel_error *error)
-{
-    pel_size one = f->size;
-    one.c = 1;
-    pel_status status = pel_frame_like(f, NULL, one, luma, error);
-    size_t count = pel_size_plane(one);
-    const float *v = pel_frame_floats(f);
-    for (size_t i = 0; i < count && status == PEL_OK; i++) /* Rec. 601 */
-        pel_frame_floats(*luma)[i] = 0.299f * v[i] + 0.587f * v[count + i] + 0.114f * v[2 * count + i];
-    return status;
-}
-
-static pel_status run_luma(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
-                           const pel_cnn_params *params, pel_frame **result, pel_cnn_report *report)
-{
-    pel_bundle grey = {NULL, NULL, 0};
-    pel_frame *luma = NULL, *restored = NULL;
-    for (size_t k = 0; k < cnn->model->input_count; k++)
-        if (cnn->roles[k] == DATA || cnn->roles[k] == REFERENCE || cnn->window > 0)
-            return pel_error_set(ctx->error, PEL_EINVAL, "a model that reads more than the image works by channel, "
-                                 "not on luma");
-    pel_status status = pel_bundle_copy(&grey, bundle, ctx->error);
-    if (status == PEL_OK)
-        status = luma_of(bundle->image, &luma, ctx->error);
-    if (status == PEL_OK) {
-        pel_bundle_set_image(&grey, luma);
-        status = pel_cnn_run(ctx, cnn, &grey, NULL, params, &restored, report);
-    }
-    if (status == PEL_OK)
-        status = pel_frame_like(bundle->image, NULL, bundle->image->size, result, ctx->error);
-    size_t count = status == PEL_OK ? pel_size_plane(luma->size) : 0;
-    for (size_t i = 0; i < 3 * count; i++)
-        pel_frame_floats(*result)[i] = pel_frame_floats(bundle->image)[i] +
-                                       pel_frame_floats(restored)[i % count] - pel_frame_floats(luma)[i % count];
-    pel_frame_unref(luma);
-    pel_frame_unref(restored);
-    pel_bundle_clear(&grey);
-    return status;
-}
-
 /* ---- Bad samples, scale, all of it */
 
 static void find_scale(const pel_frame *image, pel_cnn_report *report)
@@ -507,7 +463,7 @@ pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *b
     size_t channels = cnn->channels != 0 ? cnn->channels : image->size.c;
     *result = NULL;
     if (channels == 1 && image->size.c == 3 && params->colour == PEL_CNN_LUMA)
-        return run_luma(ctx, cnn, bundle, params, result, report);
+        return cnn_run_luma(ctx, cnn, bundle, frames, params, result, report);
     if (channels != image->size.c && channels != 1 && image->size.c != 1)
         return pel_error_set(ctx->error, PEL_EINVAL, "the model takes %zu channels, the image has %zu", channels,
                              image->size.c);

@@ -113,15 +113,15 @@ static void corner_of(const work *w, size_t tile, size_t *y, size_t *x)
 static void transform_in(const work *w, size_t tile, float *v, size_t plane)
 {
     const conv *c = w->s->data;
-    const float *rows[6];
+    const nn_kernels *kernels = w->n->plan.kernels;
+    const void *rows[6];
     size_t y, x;
     corner_of(w, tile, &y, &x);
     for (size_t i = 0; i < 6; i++) {
         ptrdiff_t at = (ptrdiff_t)y + c->phase[0].dy[0] + (ptrdiff_t)(i * c->dilation);
-        rows[i] = picture_row_or_zeros(&w->in, w->n, at) +
-                  ((ptrdiff_t)x + c->phase[0].dx[0]) * (ptrdiff_t)w->in.ld;
+        rows[i] = picture_pixel_or_zeros(&w->in, w->n, at, (ptrdiff_t)x + c->phase[0].dx[0]);
     }
-    w->n->plan.kernels->winograd_in(rows, c->dilation * w->in.ld, c->cin, v, plane);
+    (c->rounds ? kernels->winograd_in_bf16 : kernels->winograd_in)(rows, c->dilation * w->in.ld, c->cin, v, plane);
 }
 
 static void transform_out(const work *w, size_t tile, size_t first, size_t columns, const float *m,
@@ -129,12 +129,14 @@ static void transform_out(const work *w, size_t tile, size_t first, size_t colum
 {
     const conv *c = w->s->data;
     kernel_epilogue e = conv_epilogue(c, first);
-    float *rows[4] = {NULL};
+    void *rows[4] = {NULL};
     const float *residual[4] = {NULL};
     size_t y, x, d = c->dilation, ny = 0, nx = 0;
     corner_of(w, tile, &y, &x);
+    e.half = w->out.buffer->half;
     for (; ny < c->tile && y + ny * d < w->y1; ny++) {
-        rows[ny] = picture_row(&w->out, y + ny * d) + x * w->out.ld + first;
+        rows[ny] = (char *)picture_samples(&w->out, y + ny * d) +
+                   (x * w->out.ld + first) * buffer_sample(w->out.buffer);
         if (c->has_residual)
             residual[ny] = picture_row(&w->residual, y + ny * d) + x * w->residual.ld + first;
     }
@@ -160,9 +162,9 @@ static void job(void *arg, size_t index, size_t worker)
         size_t columns = c->cout - first < c->columns ? c->cout - first : c->columns;
         size_t wide = columns > lanes ? 2 * lanes : lanes;
         for (size_t xi = 0; xi < 36; xi++) {
-            const float *segment = v + xi * plane;
+            const void *segment = v + xi * plane;
             kernel_tile t = {.segments = 1, .length = c->cin, .segment = &segment, .a_stride = deep,
-                             .weights = c->phase[0].weights + 36 * first * c->cin + xi * c->cin * wide,
+                             .weights = (const float *)c->phase[0].weights + 36 * first * c->cin + xi * c->cin * wide,
                              .out = m + xi * plane_out, .out_stride = c->columns};
             kernels->multiply(&t, count, wide);
         }
@@ -190,4 +192,5 @@ static void run(const step *s, const pel_network *n, const pel_context *ctx, siz
     pel_pool_run(ctx->pool, (w.count + w.chunk - 1) / w.chunk, job, &w);
 }
 
-const step_kind conv_winograd = {"conv, Winograd", conv_needs, run, NULL, conv_free};
+const step_kind conv_winograd = {
+    .name = "conv, Winograd", .needs = conv_needs, .run = run, .free = conv_free, .in_place = conv_in_place};

@@ -1,14 +1,13 @@
-/* conv.c - Conv and ConvTranspose, with what follows them taken in: scale, activation, residual.
+/* conv.c - convolutions row by row, as sums of products over segments of memory (kernels.h): geometry, packing,
+ * running.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
-#include <math.h>
 #include <string.h>
 
 #include <pellucid/pool.h>
 
 #include "conv.h"
-#include "fuse.h"
 
 /* ---- Geometry */
 
@@ -52,7 +51,7 @@ void conv_needs(const step *s, const plan *p, size_t k, int axis, size_t first, 
 }
 
 /* Zeros beside the rows: what the first and the last pixel of the output see. */
-static void set_margins(builder *b, const conv *c, size_t input, size_t width, size_t granule)
+void conv_set_margins(builder *b, const conv *c, size_t input, size_t width, size_t granule)
 {
     ptrdiff_t left = 0, right = 0, w = (ptrdiff_t)b->p->g.values[input].array.dims[3];
     width = (width + granule - 1) / granule * granule;
@@ -73,6 +72,12 @@ kernel_epilogue conv_epilogue(const conv *c, size_t column)
                              .residual_last = c->residual_last};
 }
 
+bool conv_in_place(const step *s, size_t k)
+{
+    (void)s;
+    return k > 0;
+}
+
 void conv_free(step *s)
 {
     conv *c = s->data;
@@ -91,7 +96,7 @@ typedef struct {
     const step *s;
     const pel_network *n;
     picture in, out, residual;
-    size_t y0;
+    size_t y0, y1, rows; /* `rows` by job, where a job takes several */
 } work;
 
 static work work_of(const step *s, const pel_network *n, size_t y0)
@@ -107,27 +112,29 @@ static work work_of(const step *s, const pel_network *n, size_t y0)
 
 /* Where the taps of a phase lie for output row y: the segments of kernels.h; their number. */
 static size_t find_segments(const work *w, const conv_phase *ph, size_t y, size_t channel,
-                            const float *segments[MOST_TAPS])
+                            const void *segments[MOST_TAPS])
 {
     const conv *c = w->s->data;
     ptrdiff_t at = (ptrdiff_t)((y - ph->oy) / c->step_y * c->stride_y);
-    size_t count = 0;
+    size_t count = 0, sample = buffer_sample(w->in.buffer);
     for (size_t t = 0; t < ph->taps; t += c->joined)
-        segments[count++] = picture_row_or_zeros(&w->in, w->n, at + ph->dy[t]) +
-                            ph->dx[t] * (ptrdiff_t)w->in.ld + channel;
+        segments[count++] = (const char *)picture_pixel_or_zeros(&w->in, w->n, at + ph->dy[t], ph->dx[t]) +
+                            channel * sample;
     return count;
 }
 
 /* A row's tile without weights. */
 static kernel_tile tile_of(const work *w, const conv_phase *ph, size_t y, size_t group, size_t column,
-                           size_t packed, const float *segments[MOST_TAPS])
+                           size_t packed, const void *segments[MOST_TAPS])
 {
     const conv *c = w->s->data;
     kernel_tile t = {.segment = segments, .length = c->joined * c->cin, .a_stride = c->stride_x * w->in.ld,
                      .out_stride = c->step_x * w->out.ld};
     t.segments = find_segments(w, ph, y, group * c->cin, segments);
-    t.out = picture_row(&w->out, y) + ph->ox * w->out.ld + group * c->cout + column;
+    t.out = (char *)picture_samples(&w->out, y) +
+            (ph->ox * w->out.ld + group * c->cout + column) * buffer_sample(w->out.buffer);
     t.epilogue = conv_epilogue(c, packed);
+    t.epilogue.half = w->out.buffer->half;
     if (c->has_residual) {
         t.epilogue.residual =
             picture_row(&w->residual, y) + ph->ox * w->residual.ld + group * c->cout + column;
@@ -150,32 +157,53 @@ size_t conv_packed(const conv *c, size_t lanes)
     return whole + (rest == 0 ? 0 : rest > lanes ? 2 * lanes : lanes);
 }
 
-/* One panel of columns of one row. */
-static void multiply_job(void *arg, size_t index, size_t worker)
+/* One panel of columns of row y. */
+static void multiply_row(const work *w, size_t y, size_t panel)
 {
-    const work *w = arg;
     const conv *c = w->s->data;
     const nn_kernels *kernels = w->n->plan.kernels;
-    const float *segments[MOST_TAPS];
-    size_t y = w->y0 + index / (c->groups * c->panels), panel = index % (c->groups * c->panels);
+    const void *segments[MOST_TAPS];
     size_t group = panel / c->panels, first = panel % c->panels * c->columns;
     size_t columns = c->cout - first < c->columns ? c->cout - first : c->columns;
-    (void)worker;
     for (size_t i = 0; i < c->phases; i++) {
         const conv_phase *ph = &c->phase[i];
         if (y % c->step_y != ph->oy)
             continue;
         kernel_tile t = tile_of(w, ph, y, group, first, group * c->panels * c->columns + first, segments);
-        t.weights = ph->weights + (group * conv_packed(c, kernels->lanes) + first) * ph->taps * c->cin;
-        kernels->multiply(&t, pixels_of(w, ph), columns);
+        if (c->rounds) {
+            t.weights = (const bf16 *)ph->weights + first * ph->taps / c->joined * c->depth;
+            kernels->multiply_bf16(&t, pixels_of(w, ph), columns);
+        } else {
+            size_t before = group * conv_packed(c, kernels->lanes) + first;
+            t.weights = (const float *)ph->weights + before * ph->taps * c->cin;
+            kernels->multiply(&t, pixels_of(w, ph), columns);
+        }
     }
 }
+
+/* One panel of some rows, one after the other: its weights stay in the cache. */
+static void multiply_job(void *arg, size_t index, size_t worker)
+{
+    const work *w = arg;
+    const conv *c = w->s->data;
+    size_t panels = c->groups * c->panels, first = w->y0 + index / panels * w->rows;
+    (void)worker;
+    for (size_t y = first; y < first + w->rows && y < w->y1; y++)
+        multiply_row(w, y, index % panels);
+}
+
+#define INPUT_CACHE (48 << 10) /* samples of rows of the input that all panels go over */
 
 static void multiply_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
 {
     const conv *c = s->data;
     work w = work_of(s, n, y0);
-    pel_pool_run(ctx->pool, (y1 - y0) * c->groups * c->panels, multiply_job, &w);
+    size_t row = w.in.buffer->w * w.in.ld, threads = n->plan.threads, panels = c->groups * c->panels;
+    w.y1 = y1;
+    w.rows = INPUT_CACHE / row + 1;
+    while (w.rows > 1 && (y1 - y0 + w.rows - 1) / w.rows * panels < 4 * threads)
+        w.rows = (w.rows + 1) / 2;
+    pel_pool_run(ctx->pool, (y1 - y0 + w.rows - 1) / w.rows * panels, multiply_job, &w);
 }
 
 /* A row, with few columns a group. */
@@ -183,14 +211,14 @@ static void dot_job(void *arg, size_t index, size_t worker)
 {
     const work *w = arg;
     const conv *c = w->s->data;
-    const float *segments[MOST_TAPS];
+    const void *segments[MOST_TAPS];
     size_t y = w->y0 + index;
     (void)worker;
     for (size_t i = 0; i < c->phases; i++)
         for (size_t group = 0; group < c->groups && y % c->step_y == c->phase[i].oy; group++) {
             const conv_phase *ph = &c->phase[i];
             kernel_tile t = tile_of(w, ph, y, group, 0, group * c->panels * c->columns, segments);
-            t.weights = ph->weights + group * c->cout * ph->taps * c->cin;
+            t.weights = (const float *)ph->weights + group * c->cout * ph->taps * c->cin;
             w->n->plan.kernels->dot(&t, pixels_of(w, ph), c->cout);
         }
 }
@@ -205,7 +233,7 @@ static void depthwise_job(void *arg, size_t index, size_t worker)
 {
     const work *w = arg;
     const conv *c = w->s->data;
-    const float *segments[MOST_TAPS];
+    const void *segments[MOST_TAPS];
     (void)worker;
     for (size_t i = 0; i < c->phases; i++) {
         const conv_phase *ph = &c->phase[i];
@@ -224,9 +252,14 @@ static void depthwise_run(const step *s, const pel_network *n, const pel_context
     pel_pool_run(ctx->pool, y1 - y0, depthwise_job, &w);
 }
 
-static const step_kind conv_multiply = {"conv", conv_needs, multiply_run, NULL, conv_free};
-static const step_kind conv_dot = {"conv, few outputs", conv_needs, dot_run, NULL, conv_free};
-static const step_kind conv_depthwise = {"conv, depthwise", conv_needs, depthwise_run, NULL, conv_free};
+const step_kind conv_multiply = {
+    .name = "conv", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place};
+static const step_kind conv_bf16 = {
+    .name = "conv, bf16", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place};
+static const step_kind conv_dot = {
+    .name = "conv, few outputs", .needs = conv_needs, .run = dot_run, .free = conv_free, .in_place = conv_in_place};
+static const step_kind conv_depthwise = {
+    .name = "conv, depthwise", .needs = conv_needs, .run = depthwise_run, .free = conv_free, .in_place = conv_in_place};
 
 /* ---- Packing: from [group][cout][tap][cin] */
 
@@ -235,41 +268,83 @@ static bool pack_panels(const conv *c, conv_phase *ph, const float *w, size_t la
 {
     size_t depth = ph->taps * c->cin, whole = c->cout / c->columns * c->columns;
     size_t row = conv_packed(c, lanes);
-    ph->weights = pel_calloc_floats(c->groups * row * depth + KERNEL_SLACK);
-    for (size_t g = 0; ph->weights != NULL && g < c->groups; g++)
+    float *to = ph->weights = pel_calloc_floats(c->groups * row * depth + KERNEL_SLACK);
+    for (size_t g = 0; to != NULL && g < c->groups; g++)
         for (size_t n = 0; n < c->cout; n++) {
             size_t first = n / c->columns * c->columns;
             size_t wide = first < whole ? c->columns : row - whole;
-            float *panel = ph->weights + (g * row + first) * depth;
+            float *panel = to + (g * row + first) * depth;
             for (size_t k = 0; k < depth; k++)
                 panel[k * wide + n - first] = w[(g * c->cout + n) * depth + k];
         }
-    return ph->weights != NULL;
+    return to != NULL;
+}
+
+/* In bf16, rows in pairs: [panel][segment][depth / 2][columns][2]; what w has is bf16 already. */
+static bool pack_pairs(const conv *c, conv_phase *ph, const float *w, const nn_kernels *kernels)
+{
+    size_t segments = ph->taps / c->joined, length = c->joined * c->cin, row = conv_packed(c, kernels->lanes);
+    size_t count = row * segments * c->depth, whole = c->cout / c->columns * c->columns;
+    bf16 *to = pel_alloc(count * sizeof *to + KERNEL_SLACK * sizeof(float));
+    ph->weights = to;
+    for (size_t i = 0; to != NULL && i < count; i++)
+        to[i] = 0;
+    for (size_t n = 0; to != NULL && n < c->cout; n++) {
+        size_t first = n / c->columns * c->columns, wide = first < whole ? c->columns : row - whole;
+        for (size_t k = 0; k < segments * length; k++) {
+            size_t at = first * segments * c->depth + k / length * c->depth * wide + k % length / 2 * 2 * wide +
+                        2 * (n - first) + k % length % 2;
+            kernels->to_bf16(&w[n * segments * length + k], 1, &to[at]);
+        }
+    }
+    return to != NULL;
 }
 
 /* As they are (dot), or [tap][group] (depthwise). */
 static bool pack_plain(const conv *c, conv_phase *ph, const float *w, bool by_tap)
 {
     size_t depth = ph->taps * c->cin, count = c->groups * c->cout * depth;
-    ph->weights = pel_calloc_floats(count + KERNEL_SLACK);
-    for (size_t i = 0; ph->weights != NULL && i < count; i++)
-        ph->weights[by_tap ? i % depth * c->groups + i / depth : i] = w[i];
-    return ph->weights != NULL;
+    float *to = ph->weights = pel_calloc_floats(count + KERNEL_SLACK);
+    for (size_t i = 0; to != NULL && i < count; i++)
+        to[by_tap ? i % depth * c->groups + i / depth : i] = w[i];
+    return to != NULL;
 }
 
-static bool is_depthwise(const conv *c) { return c->cin == 1 && c->cout == 1 && c->groups >= 4; }
+bool conv_is_depthwise(const conv *c) { return c->cin == 1 && c->cout == 1 && c->groups >= 4; }
 
-/* Chooses the algorithm and packs the weights, `all` by phase. */
-static pel_status choose(builder *b, step *s, float *const *all)
+/* Neighbouring taps of a row as one, where they are neighbours in memory and there is something to gain: a pixel has few
+ * channels, or the rest of a segment costs as much as a whole unit. */
+static void join_taps(const builder *b, step *s, bool in_rows)
+{
+    conv *c = s->data;
+    picture in = plan_picture(b->p, s->inputs[0]);
+    const conv_phase *ph = &c->phase[0];
+    size_t row = 1;
+    while (row < ph->taps && ph->dy[row] == ph->dy[0] && ph->dx[row] == ph->dx[row - 1] + 1)
+        row++;
+    c->joined = in_rows && c->groups == 1 && in.ld == c->cin && (c->rounds || c->cin < 16) ? row : 1;
+}
+
+pel_status conv_choose(builder *b, step *s, bool in_rows, float *const *all)
 {
     conv *c = s->data;
     bool good = true;
-    size_t lanes = b->p->kernels->lanes;
-    if (is_depthwise(c)) {
+    const nn_kernels *kernels = b->p->kernels;
+    size_t lanes = kernels->lanes;
+    c->joined = 1;
+    bool transform = conv_suits_winograd(c) && !(c->rounds && kernels->direct_bf16);
+    if (!transform)
+        join_taps(b, s, in_rows);
+    if (c->rounds && !transform) {
+        s->kind = &conv_bf16;
+        c->depth = (c->joined * c->cin + kernels->unit - 1) / kernels->unit * kernels->unit;
+        for (size_t i = 0; i < c->phases; i++)
+            good = good && pack_pairs(c, &c->phase[i], all[i], kernels);
+    } else if (conv_is_depthwise(c)) {
         s->kind = &conv_depthwise;
         for (size_t i = 0; i < c->phases; i++)
             good = good && pack_plain(c, &c->phase[i], all[i], true);
-    } else if (conv_suits_winograd(c)) {
+    } else if (transform) {
         c->weights = all[0];
         return conv_pack_winograd(b, s);
     } else if (c->cout <= 4 && c->cin * c->joined >= lanes) {
@@ -281,191 +356,4 @@ static pel_status choose(builder *b, step *s, float *const *all)
             good = good && pack_panels(c, &c->phase[i], all[i], lanes);
     }
     return good ? PEL_OK : build_fail(b);
-}
-
-/* ---- From a node */
-
-typedef struct {
-    bool transposed;
-    size_t groups, cin, cout, kh, kw;
-    int64_t stride[2], dilation[2], pad[2]; /* y, x; the pads before */
-    const nn_array *weights, *bias;
-    fused_after after;
-} shape;
-
-static int64_t pair(const pel_node *node, const char *name, size_t k, int64_t fallback)
-{
-    const pel_attribute *a = pel_node_attribute(node, name);
-    return a != NULL && a->kind == PEL_ATTRIBUTE_INTS && k < a->count ? a->integers[k] : fallback;
-}
-
-/* auto_pad puts half of what is missing before, SAME_LOWER the larger half; ConvTranspose with output_shape is left
- * to the reference. */
-static bool find_pads(const builder *b, const graph_node *n, shape *sh)
-{
-    const int64_t *in = b->p->g.values[n->inputs[0]].array.dims + 2;
-    const int64_t *out = b->p->g.values[n->outputs[0]].array.dims + 2;
-    const char *mode = pel_node_string(n->node, "auto_pad", "NOTSET");
-    const int64_t kernel[2] = {(int64_t)sh->kh, (int64_t)sh->kw};
-    for (size_t k = 0; k < 2; k++) {
-        sh->pad[k] = pair(n->node, "pads", k, 0);
-        if (strncmp(mode, "SAME", 4) == 0) {
-            int64_t total = (out[k] - 1) * sh->stride[k] + (kernel[k] - 1) * sh->dilation[k] + 1 - in[k];
-            total = total > 0 ? total : 0;
-            sh->pad[k] = strcmp(mode, "SAME_UPPER") == 0 ? total / 2 : total - total / 2;
-        }
-    }
-    return !sh->transposed || (strcmp(mode, "NOTSET") == 0 &&
-                               pel_node_attribute(n->node, "output_shape") == NULL);
-}
-
-static bool describe(const builder *b, const graph_node *n, shape *sh)
-{
-    const graph *g = &b->p->g;
-    sh->transposed = strcmp(n->op->name, "ConvTranspose") == 0;
-    if (!build_is_picture(b, n->inputs[0]) || n->input_count < 2)
-        return false;
-    sh->weights = &g->values[n->inputs[1]].array;
-    sh->bias = n->input_count > 2 && n->inputs[2] != NONE ? &g->values[n->inputs[2]].array : NULL;
-    if (sh->weights->values == NULL || sh->weights->rank != 4 ||
-        (sh->bias != NULL && sh->bias->values == NULL))
-        return false;
-    const int64_t *w = sh->weights->dims;
-    sh->groups = (size_t)pel_node_int(n->node, "group", 1);
-    sh->cin = sh->transposed ? (size_t)w[0] / sh->groups : (size_t)w[1];
-    sh->cout = sh->transposed ? (size_t)w[1] : (size_t)w[0] / sh->groups;
-    sh->kh = (size_t)w[2];
-    sh->kw = (size_t)w[3];
-    for (size_t k = 0; k < 2; k++) {
-        sh->stride[k] = pair(n->node, "strides", k, 1);
-        sh->dilation[k] = pair(n->node, "dilations", k, 1);
-    }
-    return sh->kh * sh->kw <= MOST_TAPS && sh->cin > 0 && sh->cout > 0 && find_pads(b, n, sh);
-}
-
-/* Output o sees input (o + pad - k * dilation) / stride of a transposed convolution, where that is whole. */
-static bool tap_of(const shape *sh, size_t axis, size_t k, size_t phase, ptrdiff_t *d)
-{
-    ptrdiff_t at = (ptrdiff_t)k * (ptrdiff_t)sh->dilation[axis];
-    if (!sh->transposed) {
-        *d = at - (ptrdiff_t)sh->pad[axis];
-        return true;
-    }
-    at = (ptrdiff_t)phase + (ptrdiff_t)sh->pad[axis] - at;
-    if (at % (ptrdiff_t)sh->stride[axis] != 0)
-        return false;
-    *d = at / (ptrdiff_t)sh->stride[axis];
-    return true;
-}
-
-/* The taps of a phase, and their weights as [group][cout][tap][cin], or NULL. */
-static float *make_phase(const shape *sh, conv_phase *ph)
-{
-    size_t numbers[MOST_TAPS], most_taps = sh->kh * sh->kw;
-    ph->dy = pel_alloc(2 * most_taps * sizeof *ph->dy);
-    ph->dx = ph->dy + most_taps;
-    for (size_t i = 0; ph->dy != NULL && i < most_taps; i++)
-        if (tap_of(sh, 0, i / sh->kw, ph->oy, &ph->dy[ph->taps]) &&
-            tap_of(sh, 1, i % sh->kw, ph->ox, &ph->dx[ph->taps]))
-            numbers[ph->taps++] = i;
-    float *w = ph->dy != NULL ? pel_alloc_floats(sh->groups * sh->cout * ph->taps * sh->cin + 1) : NULL;
-    for (size_t g = 0; w != NULL && g < sh->groups; g++)
-        for (size_t n = 0; n < sh->cout; n++)
-            for (size_t t = 0; t < ph->taps; t++)
-                for (size_t k = 0; k < sh->cin; k++) {
-                    size_t at = sh->transposed ? (g * sh->cin + k) * sh->cout + n
-                                               : (g * sh->cout + n) * sh->cin + k;
-                    double v = sh->weights->values[at * most_taps + numbers[t]];
-                    w[((g * sh->cout + n) * ph->taps + t) * sh->cin + k] =
-                        (float)(v * fused_scale(&sh->after, g * sh->cout + n));
-                }
-    return w;
-}
-
-static pel_status set_columns(builder *b, step *s, const shape *sh)
-{
-    conv *c = s->data;
-    size_t lanes = b->p->kernels->lanes;
-    c->columns = is_depthwise(c) ? 1 : 2 * lanes;
-    c->panels = (c->cout + c->columns - 1) / c->columns;
-    size_t row = c->panels * c->columns;
-    c->bias = pel_calloc_floats(c->groups * row + KERNEL_SLACK);
-    if (sh->after.has_slopes)
-        c->slopes = pel_calloc_floats(c->groups * row + KERNEL_SLACK);
-    if (c->bias == NULL || (sh->after.has_slopes && c->slopes == NULL))
-        return build_fail(b);
-    for (size_t i = 0; i < c->groups * c->cout; i++) {
-        size_t at = i / c->cout * row + i % c->cout;
-        double bias = sh->bias != NULL ? sh->bias->values[i] : 0;
-        c->bias[at] = (float)(bias * fused_scale(&sh->after, i) + fused_shift(&sh->after, i));
-        if (c->slopes != NULL)
-            c->slopes[at] = (float)fused_slope(&sh->after, i);
-    }
-    return PEL_OK;
-}
-
-/* Neighbouring taps of a row as one, where a pixel has few channels. */
-static void join_taps(const plan *p, step *s, const shape *sh)
-{
-    conv *c = s->data;
-    picture in = plan_picture(p, s->inputs[0]);
-    c->joined = 1;
-    if (!sh->transposed && c->groups == 1 && c->cin < 16 && in.ld == c->cin && sh->dilation[1] == 1)
-        c->joined = sh->kw;
-}
-
-static pel_status make_phases(builder *b, step *s, const shape *sh, float **all)
-{
-    conv *c = s->data;
-    c->phases = c->step_y * c->step_x;
-    c->phase = pel_alloc(c->phases * sizeof *c->phase);
-    if (c->phase == NULL)
-        return build_fail(b);
-    memset(c->phase, 0, c->phases * sizeof *c->phase);
-    for (size_t i = 0; i < c->phases; i++) {
-        c->phase[i].oy = i / c->step_x;
-        c->phase[i].ox = i % c->step_x;
-        all[i] = make_phase(sh, &c->phase[i]);
-        if (all[i] == NULL)
-            return build_fail(b);
-    }
-    return PEL_OK;
-}
-
-#define MOST_PHASES 64
-
-pel_status build_conv(builder *b, size_t i, bool *made)
-{
-    graph_node *n = &b->p->g.nodes[i];
-    shape sh = {0};
-    if ((strcmp(n->op->name, "Conv") != 0 && strcmp(n->op->name, "ConvTranspose") != 0) ||
-        !describe(b, n, &sh) || (sh.transposed && sh.stride[0] * sh.stride[1] > MOST_PHASES))
-        return PEL_OK;
-    *made = true;
-    pel_status status = fuse_after(b, i, i, &sh.after);
-    size_t inputs[2] = {n->inputs[0], sh.after.residual};
-    step *s = status == PEL_OK ? build_step(b, &conv_multiply, sizeof(conv), sh.after.residual != NONE ? 2 : 1,
-                                            inputs, sh.after.output)
-                               : NULL;
-    if (s == NULL)
-        return status == PEL_OK ? build_fail(b) : status;
-    conv *c = s->data;
-    *c = (conv){.groups = sh.groups, .cin = sh.cin, .cout = sh.cout, .stride_y = 1, .stride_x = 1,
-                .step_y = 1, .step_x = 1, .dilation = (size_t)sh.dilation[0],
-                .has_residual = sh.after.residual != NONE, .residual_last = sh.after.residual_last};
-    *(sh.transposed ? &c->step_y : &c->stride_y) = (size_t)sh.stride[0];
-    *(sh.transposed ? &c->step_x : &c->stride_x) = (size_t)sh.stride[1];
-    float *all[MOST_PHASES] = {NULL};
-    status = make_phases(b, s, &sh, all);
-    if (status == PEL_OK)
-        status = set_columns(b, s, &sh);
-    join_taps(b->p, s, &sh);
-    if (status == PEL_OK)
-        status = choose(b, s, all);
-    for (size_t k = 0; k < MOST_PHASES; k++)
-        pel_free(all[k]);
-    fused_free(&sh.after);
-    set_margins(b, c, n->inputs[0], b->p->buffers[plan_picture(b->p, s->output).buffer - b->p->buffers].w,
-                s->granule);
-    return status;
 }

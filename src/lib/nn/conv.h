@@ -12,11 +12,13 @@
 typedef struct {
     size_t oy, ox, taps;
     ptrdiff_t *dy, *dx;
-    float *weights;   /* packed for the algorithm */
+    void *weights;    /* packed for the algorithm: floats, or bf16 */
 } conv_phase;
 
 typedef struct {
     size_t groups, cin, cout; /* channels of a group */
+    bool rounds;              /* its input is in bf16, and so are its weights */
+    size_t depth;             /* samples of a segment in bf16, rounded up */
     size_t stride_y, stride_x, step_y, step_x;
     size_t phases;
     conv_phase *phase;
@@ -37,6 +39,12 @@ extern const step_kind conv_winograd;
 void conv_needs(const step *s, const plan *p, size_t k, int axis, size_t first, size_t end, ptrdiff_t *from,
                 ptrdiff_t *to);
 void conv_free(step *s);
+bool conv_in_place(const step *s, size_t k); /* the residual */
+void conv_set_margins(builder *b, const conv *c, size_t input, size_t width, size_t granule);
+bool conv_is_depthwise(const conv *c);
+/* Chooses the algorithm and packs the weights, `all` by phase; in_rows: the taps are in order, row by row. */
+pel_status conv_choose(builder *b, step *s, bool in_rows, float *const *all);
+extern const step_kind conv_multiply;
 size_t conv_packed(const conv *c, size_t lanes);
 /* The epilogue for the columns from `column` on (of all, padded), at an output row and pixel of the residual. */
 kernel_epilogue conv_epilogue(const conv *c, size_t column);

@@ -39,7 +39,7 @@ static void load_run(const step *s, const pel_network *n, const pel_context *ctx
     pel_pool_run(ctx->pool, y1 - y0, load_job, &w);
 }
 
-static const step_kind load = {"load", NULL, load_run, NULL, NULL};
+static const step_kind load = {.name = "load", .run = load_run};
 
 pel_status build_load(builder *b, size_t input)
 {
@@ -73,7 +73,7 @@ static void store_run(const step *s, const pel_network *n, const pel_context *ct
     pel_pool_run(ctx->pool, y1 - y0, store_job, &w);
 }
 
-static const step_kind store = {"store", NULL, store_run, NULL, NULL};
+static const step_kind store = {.name = "store", .run = store_run};
 
 pel_status build_store(builder *b, size_t output)
 {

@@ -93,7 +93,7 @@ static void evaluate_run(const step *s, const pel_network *n, const pel_context 
         nn_array_free(&in[k]);
 }
 
-static const step_kind evaluate_kind = {"reference", NULL, evaluate_run, NULL, NULL};
+static const step_kind evaluate_kind = {.name = "reference", .run = evaluate_run};
 
 pel_status build_evaluate(builder *b, size_t i)
 {

@@ -57,6 +57,25 @@ INLINE vec finish(vec sum, const kernel_epilogue *e, size_t column, const float 
     return sum;
 }
 
+/* Whole tiles, then smaller ones.  A tile and a little more are two of about the same height: a low tile waits for its
+ * weights. */
+#define TILES(count, one_tile)                                                                     \
+    do {                                                                                           \
+        size_t at = 0;                                                                             \
+        for (; at + ROWS <= count && (ROWS < 14 || count - at != 16); at += ROWS)                  \
+            one_tile(at, ROWS);                                                                    \
+        for (; ROWS > 8 && at + 8 <= count; at += 8)                                               \
+            one_tile(at, 8);                                                                       \
+        for (; ROWS > 4 && at + 4 <= count; at += 4)                                               \
+            one_tile(at, 4);                                                                       \
+        for (; at + 2 <= count; at += 2)                                                           \
+            one_tile(at, 2);                                                                       \
+        if (at < count)                                                                            \
+            one_tile(at, 1);                                                                       \
+    } while (0)
+
+#include "kernels-bf16.h"
+
 /* ---- The tile of a product: m pixels, `vectors` vectors of columns, all sums in registers */
 
 /* `plain`: whole vectors are stored, nothing is done to the sums. */
@@ -69,7 +88,7 @@ INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vecto
     const float *b = t->weights;
     const size_t stride = t->a_stride, length = t->length;
     for (size_t s = 0; s < t->segments; s++) {
-        const float *a = t->segment[s] + first * stride;
+        const float *a = (const float *)t->segment[s] + first * stride;
         for (size_t k = 0; k < length; k++) {
             vec w[2];
             for (size_t v = 0; v < vectors; v++)
@@ -83,36 +102,29 @@ INLINE void tile_body(const kernel_tile *t, size_t first, size_t m, size_t vecto
     const kernel_epilogue *e = &t->epilogue;
     for (size_t r = 0; r < m && plain; r++)
         for (size_t v = 0; v < vectors; v++)
-            store(t->out + (first + r) * t->out_stride + v * LANES, sum[r][v]);
+            store((float *)t->out + (first + r) * t->out_stride + v * LANES, sum[r][v]);
     for (size_t r = 0; r < m && !plain; r++) {
-        float *out = t->out + (first + r) * t->out_stride;
         const float *residual =
             e->residual != NULL ? e->residual + (first + r) * e->residual_stride : NULL;
         for (size_t v = 0; v < vectors; v++) {
             size_t left = columns - v * LANES;
-            store_part(out + v * LANES, finish(sum[r][v], e, v * LANES, residual, left), left);
+            put(t->out, (first + r) * t->out_stride + v * LANES, finish(sum[r][v], e, v * LANES, residual, left), left,
+                e);
         }
     }
 }
 
-/* Whole tiles, then half of one, then pixel by pixel. */
 INLINE void multiply_body(const kernel_tile *t, size_t count, size_t vectors, size_t columns, int plain)
 {
-    size_t at = 0;
-    for (; at + ROWS <= count; at += ROWS)
-        tile_body(t, at, ROWS, vectors, columns, plain);
-    if (at + ROWS / 2 <= count) {
-        tile_body(t, at, ROWS / 2, vectors, columns, plain);
-        at += ROWS / 2;
-    }
-    for (; at < count; at++)
-        tile_body(t, at, 1, vectors, columns, plain);
+#define ONE_TILE(at, m) tile_body(t, at, m, vectors, columns, plain)
+    TILES(count, ONE_TILE);
+#undef ONE_TILE
 }
 
 static void multiply(const kernel_tile *t, size_t count, size_t columns)
 {
     const kernel_epilogue *e = &t->epilogue;
-    bool nothing = e->bias == NULL && e->slopes == NULL && e->residual == NULL;
+    bool nothing = e->bias == NULL && e->slopes == NULL && e->residual == NULL && !e->half;
     if (nothing && columns == 2 * LANES)
         multiply_body(t, count, 2, columns, 1);
     else if (nothing && columns == LANES)
@@ -151,7 +163,8 @@ INLINE void dot_body(const kernel_tile *t, size_t first, size_t m, size_t column
         for (size_t n = 0; n < columns; n++)
             sum[r][n] = zero();
     for (size_t s = 0; s < t->segments; s++) {
-        const float *a = t->segment[s] + first * t->a_stride, *w = t->weights + s * length;
+        const float *a = (const float *)t->segment[s] + first * t->a_stride;
+        const float *w = (const float *)t->weights + s * length;
         for (size_t k = 0; k < whole; k += LANES)
             for (size_t n = 0; n < columns; n++) {
                 vec b = load(w + n * all + k);
@@ -171,7 +184,7 @@ INLINE void dot_body(const kernel_tile *t, size_t first, size_t m, size_t column
             y += e->residual_last ? 0 : add;
             if (e->slopes != NULL && !(y > 0))
                 y *= e->slopes[n];
-            t->out[(first + r) * t->out_stride + n] = y + (e->residual_last ? add : 0);
+            ((float *)t->out)[(first + r) * t->out_stride + n] = y + (e->residual_last ? add : 0);
         }
 }
 
@@ -197,8 +210,8 @@ INLINE void depthwise_body(const kernel_tile *t, size_t first, size_t m, size_t 
     for (size_t r = 0; r < m; r++)
         sum[r] = zero();
     for (size_t s = 0; s < t->segments; s++) {
-        const float *a = t->segment[s] + first * t->a_stride + c;
-        vec w = load_part(t->weights + s * t->length + c, left);
+        const float *a = (const float *)t->segment[s] + first * t->a_stride + c;
+        vec w = load_part((const float *)t->weights + s * t->length + c, left);
         for (size_t r = 0; r < m; r++)
             sum[r] += w * load(a + r * t->a_stride);
     }
@@ -206,7 +219,7 @@ INLINE void depthwise_body(const kernel_tile *t, size_t first, size_t m, size_t 
     for (size_t r = 0; r < m; r++) {
         const float *residual =
             e->residual != NULL ? e->residual + (first + r) * e->residual_stride : NULL;
-        store_part(t->out + (first + r) * t->out_stride + c, finish(sum[r], e, c, residual, left), left);
+        put(t->out, (first + r) * t->out_stride + c, finish(sum[r], e, c, residual, left), left, e);
     }
 }
 
@@ -238,14 +251,15 @@ INLINE void in_1d(const vec d[6], vec t[6])
     t[5] = 4 * d[1] - 5 * d[3] + d[5];
 }
 
-static void winograd_in(const float *const rows[6], size_t step, size_t channels, float *v, size_t plane)
+INLINE void winograd_in_body(const void *const rows[6], size_t step, size_t channels, float *v, size_t plane, int half)
 {
     for (size_t c = 0; c < channels; c += LANES) {
         vec columns[6][6]; /* after the transform along y: [x][row of B'd] */
         for (size_t x = 0; x < 6; x++) {
             vec d[6];
             for (size_t y = 0; y < 6; y++)
-                d[y] = load(rows[y] + x * step + c);
+                d[y] = half ? widen((const bf16 *)rows[y] + x * step + c)
+                            : load((const float *)rows[y] + x * step + c);
             in_1d(d, columns[x]);
         }
         for (size_t y = 0; y < 6; y++) {
@@ -257,6 +271,16 @@ static void winograd_in(const float *const rows[6], size_t step, size_t channels
                 store(v + (6 * y + x) * plane + c, t[x]);
         }
     }
+}
+
+static void winograd_in(const void *const rows[6], size_t step, size_t channels, float *v, size_t plane)
+{
+    winograd_in_body(rows, step, channels, v, plane, 0);
+}
+
+static void winograd_in_bf16(const void *const rows[6], size_t step, size_t channels, float *v, size_t plane)
+{
+    winograd_in_body(rows, step, channels, v, plane, 1);
 }
 
 /* A' m of six vectors: `size` outputs. */
@@ -272,7 +296,7 @@ INLINE void out_1d(const vec m[6], vec t[4], size_t size)
 }
 
 /* One vector of channels, `left` of its lanes in use; with ny, nx and left constant the loops unroll. */
-INLINE void winograd_out_body(const float *m, size_t plane, float *const rows[4], size_t step,
+INLINE void winograd_out_body(const float *m, size_t plane, void *const rows[4], size_t step,
                               const float *const residual_rows[4], size_t residual_step, size_t size,
                               size_t ny, size_t nx, size_t c, size_t left, const kernel_epilogue *epilogue)
 {
@@ -290,12 +314,12 @@ INLINE void winograd_out_body(const float *m, size_t plane, float *const rows[4]
         out_1d(d, t, size);
         for (size_t y = 0; y < ny; y++) {
             const float *residual = residual_rows != NULL ? residual_rows[y] + x * residual_step : NULL;
-            store_part(rows[y] + x * step + c, finish(t[y], epilogue, c, residual, left), left);
+            put(rows[y], x * step + c, finish(t[y], epilogue, c, residual, left), left, epilogue);
         }
     }
 }
 
-static void winograd_out(const float *m, size_t plane, size_t size, float *const rows[4], size_t step,
+static void winograd_out(const float *m, size_t plane, size_t size, void *const rows[4], size_t step,
                          const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
                          size_t columns, const kernel_epilogue *epilogue)
 {
@@ -449,14 +473,14 @@ static float squares(const float *v, size_t count, float centre)
 /* ---- By channel, and over channels */
 
 static void affine(size_t pixels, size_t count, const float *from, size_t stride, const float *scale,
-                   const float *shift, const kernel_epilogue *e, float *out, size_t out_stride)
+                   const float *shift, const kernel_epilogue *e, void *out, size_t out_stride)
 {
     const float *residual = e->residual;
-    for (size_t x = 0; x < pixels; x++, from += stride, out += out_stride) {
+    for (size_t x = 0; x < pixels; x++, from += stride) {
         for (size_t i = 0; i < count; i += LANES) {
             size_t left = count - i;
             vec v = load_part(from + i, left) * load_part(scale + i, left) + load_part(shift + i, left);
-            store_part(out + i, finish(v, e, i, residual, left), left);
+            put(out, x * out_stride + i, finish(v, e, i, residual, left), left, e);
         }
         residual = residual != NULL ? residual + e->residual_stride : NULL;
     }
@@ -476,8 +500,13 @@ static void standardise(size_t pixels, size_t count, const float *from, size_t s
     }
 }
 
+#ifndef DIRECT_BF16
+#define DIRECT_BF16 false
+#endif
+
 const nn_kernels KERNELS = {
-    .lanes = LANES, .rows = ROWS, .multiply = multiply, .dot = dot, .depthwise = depthwise,
+    .lanes = LANES, .rows = ROWS, .multiply = multiply, .multiply_bf16 = MULTIPLY_BF16, .unit = UNIT_BF16,
+    .direct_bf16 = DIRECT_BF16, .to_bf16 = to_bf16, .winograd_in_bf16 = winograd_in_bf16, .dot = dot, .depthwise = depthwise,
     .pointwise = pointwise, .sum = sum, .affine = affine, .standardise = standardise, .winograd_in = winograd_in,
     .winograd_out = winograd_out,
 };

@@ -8,6 +8,9 @@
  * columns, and what a pixel sees is a list of contiguous runs in memory ("segments": one a tap, or one a
  * row of taps), with the same stride from pixel to pixel.  No copy of the input (im2col) is made.
  *
+ * Pictures that only convolutions in bf16 read are stored as bf16.  The strides of a tile are in samples, whichever
+ * they are.
+ *
  * kernels-body.h is compiled once for each level of processor, with its vector length.
  */
 #ifndef PEL_NN_KERNELS_H
@@ -16,6 +19,8 @@
 #include <stddef.h>
 
 #include <pellucid/base.h>
+
+typedef uint16_t bf16; /* bfloat16: the upper half of a float, rounded to even */
 
 #define KERNEL_SLACK 16 /* floats that may be read, not written, behind any row */
 
@@ -38,14 +43,15 @@ typedef struct {
     const float *residual; /* as the output; NULL: none */
     size_t residual_stride;
     int residual_last;
+    int half;              /* they are stored as bf16 */
 } kernel_epilogue;
 
 typedef struct {
-    size_t segments, length;     /* sums of segments * length products */
-    const float *const *segment; /* of the first pixel */
-    size_t a_stride;             /* floats from pixel to pixel, in all segments */
-    const float *weights;        /* one panel: segments * length rows of as many floats as columns fit */
-    float *out;
+    size_t segments, length;    /* sums of segments * length products */
+    const void *const *segment; /* of the first pixel */
+    size_t a_stride;            /* samples from pixel to pixel, in all segments */
+    const void *weights;        /* one panel: segments * length rows of as many numbers as columns fit */
+    void *out;
     size_t out_stride;
     kernel_epilogue epilogue;
 } kernel_tile;
@@ -64,6 +70,14 @@ typedef struct {
      * than `lanes` columns is packed with `lanes` a row. */
     void (*multiply)(const kernel_tile *tile, size_t count, size_t columns);
 
+    /* The same for segments of bf16, of even length; weights of bf16, a pair of rows interleaved: for each segment
+     * length / 2 rows of columns * 2, zeros up to a multiple of `unit` in each segment. */
+    void (*multiply_bf16)(const kernel_tile *tile, size_t count, size_t columns);
+    size_t unit;
+    bool direct_bf16; /* faster so than Winograd's transform in float */
+
+    void (*to_bf16)(const float *from, size_t count, bf16 *to);
+
     /* Few output channels (up to 4): vectors run along the input channels.  Weights are
      * [column][segment][length]. */
     void (*dot)(const kernel_tile *tile, size_t count, size_t columns);
@@ -81,7 +95,7 @@ typedef struct {
 
     /* Each pixel's channels: scale, shift, and what the epilogue says (without a bias). */
     void (*affine)(size_t pixels, size_t count, const float *from, size_t stride, const float *scale,
-                   const float *shift, const kernel_epilogue *epilogue, float *out, size_t out_stride);
+                   const float *shift, const kernel_epilogue *epilogue, void *out, size_t out_stride);
 
     /* scale * (v - mean) / sqrt(variance + epsilon) + shift, with each pixel's mean and variance. */
     void (*standardise)(size_t pixels, size_t count, const float *from, size_t stride, float epsilon,
@@ -89,10 +103,11 @@ typedef struct {
 
     /* Winograd F(4x4, 3x3) and F(2x2, 5x5).  A tile's 6 x 6 pixels of one vector of channels after another, `step` floats
      * from pixel to pixel of a row: 36 planes of `plane` floats at v. */
-    void (*winograd_in)(const float *const rows[6], size_t step, size_t channels, float *v, size_t plane);
+    void (*winograd_in)(const void *const rows[6], size_t step, size_t channels, float *v, size_t plane);
+    void (*winograd_in_bf16)(const void *const rows[6], size_t step, size_t channels, float *v, size_t plane);
     /* 36 planes at m, `columns` channels, to ny x nx of the tile's size x size (4 or 2) pixels; residual_rows: as rows, or
      * NULL. */
-    void (*winograd_out)(const float *m, size_t plane, size_t size, float *const rows[4], size_t step,
+    void (*winograd_out)(const float *m, size_t plane, size_t size, void *const rows[4], size_t step,
                          const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
                          size_t columns, const kernel_epilogue *epilogue);
 } nn_kernels;
@@ -100,6 +115,8 @@ typedef struct {
 extern const nn_kernels nn_kernels_portable;
 extern const nn_kernels nn_kernels_avx2;
 extern const nn_kernels nn_kernels_avx512;
+extern const nn_kernels nn_kernels_bf16;
+extern const nn_kernels nn_kernels_amx;
 
 /* Those of this processor's level (PELLUCID_CPU). */
 pel_status nn_kernels_choose(const nn_kernels **kernels, pel_error *error);

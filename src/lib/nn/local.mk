@@ -14,12 +14,14 @@ libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-
 libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/operator-internal.h \
   src/lib/nn/operators-conv.c src/lib/nn/operators-pointwise.c src/lib/nn/operators-shape.c \
   src/lib/nn/operators-select.c src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
-  src/lib/nn/operators-normalise.c src/lib/nn/axis.c src/lib/nn/axis.h src/lib/nn/index-map.c src/lib/nn/index-map.h
+  src/lib/nn/operators-normalise.c src/lib/nn/operators-fourier.c \
+  src/lib/nn/axis.c src/lib/nn/axis.h src/lib/nn/index-map.c src/lib/nn/index-map.h
 
 # The compiler, the steps it makes, and the loop that runs them.
-libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan.h \
+libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
-  src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
+  src/lib/nn/match.c src/lib/nn/match.h src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/round.c \
+  src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 
 # Architectures.
@@ -30,13 +32,13 @@ libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/n
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
 # Models on frames.
-libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
+libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.
 KERNEL_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast
 noinst_LTLIBRARIES += libpel-kernels.la
-libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels.c \
+libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels-bf16.h src/lib/nn/kernels.c \
   src/lib/nn/kernels.h
 libpel_kernels_la_CFLAGS = $(KERNEL_CFLAGS)
 libpel_nn_la_LIBADD += libpel-kernels.la
@@ -47,6 +49,18 @@ libpel_kernels_avx2_la_CFLAGS = $(KERNEL_CFLAGS) -mavx2 -mfma
 libpel_kernels_avx512_la_SOURCES = src/lib/nn/kernels-avx512.c
 libpel_kernels_avx512_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mprefer-vector-width=512
 libpel_nn_la_LIBADD += libpel-kernels-avx2.la libpel-kernels-avx512.la
+if AVX512_BF16
+noinst_LTLIBRARIES += libpel-kernels-avx512bf16.la
+libpel_kernels_avx512bf16_la_SOURCES = src/lib/nn/kernels-avx512bf16.c
+libpel_kernels_avx512bf16_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mavx512bf16 -mprefer-vector-width=512
+libpel_nn_la_LIBADD += libpel-kernels-avx512bf16.la
+endif
+if AMX
+noinst_LTLIBRARIES += libpel-kernels-amx.la
+libpel_kernels_amx_la_SOURCES = src/lib/nn/kernels-amx.c
+libpel_kernels_amx_la_CFLAGS = $(KERNEL_CFLAGS) -mavx512f -mamx-tile -mamx-bf16 -mprefer-vector-width=512
+libpel_nn_la_LIBADD += libpel-kernels-amx.la
+endif
 endif
 
 # What protoc-c makes of onnx.proto.

@@ -82,7 +82,7 @@ static void move_run(const step *s, const pel_network *n, const pel_context *ctx
     pel_pool_run(ctx->pool, y1 - y0, move_job, &w);
 }
 
-static const step_kind move_kind = {"move", move_needs, move_run, NULL, move_free};
+static const step_kind move_kind = {.name = "move", .needs = move_needs, .run = move_run, .free = move_free};
 
 /* ---- Concat: of what is not made in its place */
 
@@ -270,7 +270,7 @@ static void depth_run(const step *s, const pel_network *n, const pel_context *ct
     pel_pool_run(ctx->pool, y1 - y0, ((const move *)s->data)->block > 0 ? to_space_job : to_depth_job, &w);
 }
 
-static const step_kind depth_kind = {"depth and space", depth_needs, depth_run, NULL, NULL};
+static const step_kind depth_kind = {.name = "depth and space", .needs = depth_needs, .run = depth_run};
 
 static pel_status build_depth(builder *b, graph_node *n, bool *made)
 {

@@ -25,7 +25,8 @@ static pel_status get_memory(const pel_context *ctx, pel_network *n)
         good = n->scratch[i] != NULL;
     }
     for (size_t i = 0; i < p->buffer_count && good; i++)
-        p->buffers[i].base = n->arena + p->buffers[i].offset + p->buffers[i].left * p->buffers[i].c;
+        p->buffers[i].base = (char *)(n->arena + p->buffers[i].offset) +
+                              p->buffers[i].left * p->buffers[i].c * buffer_sample(&p->buffers[i]);
     return good ? PEL_OK
                 : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for the network: it needs %.0f MB",
                                 (double)pel_network_memory(n) / 1e6);
@@ -46,15 +47,15 @@ static pel_status set_outputs(const pel_context *ctx, pel_network *n)
     return PEL_OK;
 }
 
-pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                               pel_network **network)
+pel_status network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                           pel_precision precision, const nn_kernels *kernels, pel_network **network)
 {
     *network = NULL;
     pel_network *n = pel_alloc(sizeof *n);
     if (n == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     memset(n, 0, sizeof *n);
-    pel_status status = plan_make(ctx, model, inputs, &n->plan);
+    pel_status status = plan_make(ctx, model, inputs, precision, kernels, &n->plan);
     if (status == PEL_OK)
         status = set_outputs(ctx, n);
     if (status == PEL_OK)
@@ -64,6 +65,15 @@ pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, c
     else
         pel_network_free(n);
     return status;
+}
+
+pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                               pel_precision precision, pel_network **network)
+{
+    const nn_kernels *kernels;
+    pel_status status = nn_kernels_choose(&kernels, ctx->error);
+    *network = NULL;
+    return status == PEL_OK ? network_compile(ctx, model, inputs, precision, kernels, network) : status;
 }
 
 void pel_network_free(pel_network *n)
@@ -93,44 +103,89 @@ size_t pel_network_memory(const pel_network *n)
 double pel_network_macs(const pel_network *network) { return network->plan.macs; }
 bool pel_network_is_local(const pel_network *network) { return network->plan.local; }
 
-/* ---- Strips */
+double pel_network_node_macs(const pel_network *network, size_t node)
+{
+    return network->plan.g.nodes[node].macs;
+}
+
+/* ---- What a sample depends on */
+
+static size_t side_of(const buffer *b, int axis) { return axis == 0 ? b->h : b->w; }
 
 /* Samples of the inputs to one of the narrowest value: strips that begin at multiples of it meet the same samples. */
-static size_t alignment(const plan *p, size_t width)
+static size_t alignment(const plan *p, int axis, size_t side)
 {
     size_t align = 1;
     for (size_t i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].first != NONE && p->buffers[i].w < width)
-            while (p->buffers[i].w * align < width)
+        if (p->buffers[i].first != NONE && side_of(&p->buffers[i], axis) < side)
+            while (side_of(&p->buffers[i], axis) * align < side)
                 align *= 2;
     return align;
 }
 
+typedef struct {
+    size_t before, after, align;
+    bool cut; /* it comes to an edge of the picture: there may be more */
+} reach;
+
+/* Along an axis of the picture, of a sample in its middle.  Which of the samples that one of the narrowest stands for
+ * makes a difference: all are tried. */
+static bool find_reach(const plan *p, int axis, size_t side, reach *r)
+{
+    *r = (reach){.align = alignment(p, axis, side)};
+    for (size_t i = 0; i < r->align && i < 256; i++) {
+        size_t at = side / 2 / r->align * r->align + i, from, to;
+        if (at >= side)
+            break;
+        if (!plan_reach(p, axis, at, &from, &to))
+            return false;
+        r->cut = r->cut || from == 0 || to >= side;
+        r->before = at > from && at - from > r->before ? at - from : r->before;
+        r->after = to > at + 1 && to - at - 1 > r->after ? to - at - 1 : r->after;
+    }
+    return true;
+}
+
 pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                             pel_network_strips *strips)
+                             pel_precision precision, pel_network_strips *strips)
 {
     pel_context free_ctx = *ctx;
-    plan p;
+    plan p = {.places = NULL};
+    const nn_kernels *kernels;
+    reach r;
     free_ctx.memory = 0;
     *strips = (pel_network_strips){0, 0, 1};
-    pel_status status = plan_make(&free_ctx, model, inputs, &p);
+    pel_status status = nn_kernels_choose(&kernels, ctx->error);
+    if (status == PEL_OK)
+        status = plan_make(&free_ctx, model, inputs, precision, kernels, &p);
     if (status == PEL_OK && !p.local)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the model sees the whole picture at once");
+    if (status == PEL_OK && !find_reach(&p, 1, inputs[0].w, &r))
+        status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     if (status == PEL_OK) {
-        size_t width = inputs[0].w, from, to;
-        strips->align = alignment(&p, width);
-        /* Which of the samples that one of the narrowest stands for makes a difference: try them all. */
-        for (size_t i = 0; i < strips->align && i < 256 && status == PEL_OK; i++) {
-            size_t x = width / 2 / strips->align * strips->align + i;
-            if (x >= width)
-                break;
-            if (!plan_reach(&p, x, &from, &to))
-                status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
-            else if (from == 0 || to >= width)
-                status = pel_error_set(ctx->error, PEL_ELIMIT, "the model sees too far for strips");
-            strips->left = x > from && x - from > strips->left ? x - from : strips->left;
-            strips->right = to > x + 1 && to - x - 1 > strips->right ? to - x - 1 : strips->right;
-        }
+        *strips = (pel_network_strips){r.before, r.after, r.align};
+        if (r.cut)
+            status = pel_error_set(ctx->error, PEL_ELIMIT, "the model sees too far for strips");
+    }
+    plan_free(&p);
+    return status;
+}
+
+pel_status pel_network_receptive_field(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                                       pel_network_field *field)
+{
+    plan p = {.places = NULL};
+    const nn_kernels *kernels;
+    reach x, y;
+    *field = (pel_network_field){.whole = true};
+    pel_status status = nn_kernels_choose(&kernels, ctx->error);
+    if (status == PEL_OK)
+        status = plan_make(ctx, model, inputs, PEL_FP32, kernels, &p);
+    if (status == PEL_OK && p.local) {
+        if (find_reach(&p, 1, inputs[0].w, &x) && find_reach(&p, 0, inputs[0].h, &y))
+            *field = (pel_network_field){x.cut || y.cut, x.before, x.after, y.before, y.after};
+        else
+            status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     }
     plan_free(&p);
     return status;
@@ -146,9 +201,10 @@ static void clear_margins(plan *p, size_t pass)
         if (b->first != pass || b->left + b->right == 0)
             continue;
         for (size_t y = 0; y < b->rows; y++) {
-            float *row = b->base + y * buffer_row(b);
-            memset(row - b->left * b->c, 0, b->left * b->c * sizeof *row);
-            memset(row + b->w * b->c, 0, b->right * b->c * sizeof *row);
+            size_t pixel = b->c * buffer_sample(b);
+            char *row = b->base + y * buffer_row(b) * buffer_sample(b);
+            memset(row - b->left * pixel, 0, b->left * pixel);
+            memset(row + b->w * pixel, 0, b->right * pixel);
         }
     }
 }

@@ -8,6 +8,7 @@
 #include <pellucid/pool.h>
 
 #include "fuse.h"
+#include "match.h"
 
 typedef struct {
     const step *s;
@@ -30,8 +31,9 @@ static work work_of(const step *s, const pel_network *n, size_t y0)
 
 typedef struct {
     double *sums;  /* [row][2][channel]: of values and of squares, about the picture's first pixel */
-    bool moments;  /* InstanceNormalization: the output is scale, then shift */
+    bool moments;  /* for a normalisation: the output is scale, then shift */
     double epsilon;
+    size_t group;  /* channels that are taken together */
     float *scale, *bias;
 } gather;
 
@@ -66,32 +68,40 @@ static void gather_run(const step *s, const pel_network *n, const pel_context *c
     pel_pool_run(ctx->pool, y1 - y0, gather_job, &w);
 }
 
+/* Of channels [first, first + group): what the rows' sums come to. */
+static void add_rows(const work *w, const gather *g, size_t first, double *mean, double *variance)
+{
+    size_t channels = w->in.c;
+    double sum = 0, squares = 0;
+    double count = (double)w->in.buffer->w * (double)w->in.buffer->h * (double)g->group;
+    for (size_t y = 0; y < w->in.buffer->h; y++)
+        for (size_t c = first; c < first + g->group; c++) {
+            sum += g->sums[2 * channels * y + c];
+            squares += g->sums[2 * channels * y + channels + c];
+        }
+    *mean = sum / count;
+    *variance = fmax(squares / count - *mean * *mean, 0);
+}
+
 static void gather_end(const step *s, const pel_network *n)
 {
     const gather *g = s->data;
     work w = work_of(s, n, 0);
     size_t channels = w.in.c;
-    double count = (double)w.in.buffer->w * (double)w.in.buffer->h;
     float *out = picture_row(&w.out, 0);
-    for (size_t c = 0; c < channels; c++) {
-        double sum = 0, squares = 0;
-        for (size_t y = 0; y < w.in.buffer->h; y++) {
-            sum += g->sums[2 * channels * y + c];
-            squares += g->sums[2 * channels * y + channels + c];
+    for (size_t first = 0; first < channels; first += g->group) {
+        double mean, variance;
+        add_rows(&w, g, first, &mean, &variance);
+        for (size_t c = first; c < first + g->group; c++) {
+            double scale = g->moments ? (double)g->scale[c] / sqrt(variance + g->epsilon) : 0;
+            out[c] = (float)(g->moments ? scale : mean);
+            if (g->moments)
+                out[channels + c] = (float)((double)g->bias[c] - mean * scale);
         }
-        double mean = sum / count;
-        if (!g->moments) {
-            out[c] = (float)mean;
-            continue;
-        }
-        double variance = fmax(squares / count - mean * mean, 0);
-        double scale = (double)g->scale[c] / sqrt(variance + g->epsilon);
-        out[c] = (float)scale;
-        out[channels + c] = (float)((double)g->bias[c] - mean * scale);
     }
 }
 
-static const step_kind gather_kind = {"means", NULL, gather_run, gather_end, gather_free};
+static const step_kind gather_kind = {.name = "means", .run = gather_run, .end = gather_end, .free = gather_free};
 
 static step *add_gather(builder *b, size_t input, size_t output)
 {
@@ -101,6 +111,7 @@ static step *add_gather(builder *b, size_t input, size_t output)
         return NULL;
     gather *g = s->data;
     g->sums = pel_alloc((size_t)dims[1] * 2 * (size_t)dims[2] * sizeof *g->sums);
+    g->group = 1;
     s->gathers = true;
     s->height = (size_t)dims[2];
     return g->sums != NULL ? s : NULL;
@@ -143,9 +154,10 @@ static void affine_job(void *arg, size_t index, size_t worker)
     const float *scale = moments != NULL ? picture_row(moments, 0) : a->scale;
     const float *shift = moments != NULL ? scale + channels : a->shift;
     const float *from = picture_row(&w->in, y), *add = residual != NULL ? picture_row(residual, y) : NULL;
-    float *to = picture_row(&w->out, y);
+    void *to = picture_samples(&w->out, y);
     (void)worker;
-    kernel_epilogue e = {.slopes = a->slopes, .residual = add, .residual_last = a->residual_last};
+    kernel_epilogue e = {.slopes = a->slopes, .residual = add, .residual_last = a->residual_last,
+                         .half = w->out.buffer->half};
     e.residual_stride = residual != NULL ? residual->ld : 0;
     w->n->plan.kernels->affine(w->out.buffer->w, channels, from, w->in.ld, scale, shift, &e, to, w->out.ld);
 }
@@ -156,7 +168,13 @@ static void affine_run(const step *s, const pel_network *n, const pel_context *c
     pel_pool_run(ctx->pool, y1 - y0, affine_job, &w);
 }
 
-static const step_kind affine_kind = {"scale and shift", affine_needs, affine_run, NULL, affine_free};
+static bool affine_in_place(const step *s, size_t k)
+{
+    return k != 1 || ((const affine *)s->data)->scale != NULL; /* not the moments */
+}
+
+static const step_kind affine_kind = {
+    .name = "scale and shift", .needs = affine_needs, .run = affine_run, .free = affine_free, .in_place = affine_in_place};
 
 /* ---- InstanceNormalization: the moments, then scale and shift with what follows */
 
@@ -180,6 +198,8 @@ static step *add_affine(builder *b, size_t input, size_t moments, const fused_af
     if (s == NULL)
         return NULL;
     affine *a = s->data;
+    if (build_is_rounded(b, after->output))
+        build_halve(b, after->output);
     a->has_residual = after->residual != NONE;
     a->residual_last = after->residual_last;
     if (after->has_slopes) {
@@ -190,39 +210,50 @@ static step *add_affine(builder *b, size_t input, size_t moments, const fused_af
     return s;
 }
 
-static pel_status instance_norm(builder *b, size_t i, bool *made)
+/* Each of so many groups of channels by its moments; the nodes of `m` are in it. */
+static pel_status group_norm(builder *b, size_t i, const match *m, size_t groups)
 {
     graph *g = &b->p->g;
-    graph_node *n = &g->nodes[i];
-    const nn_array *scale = &g->values[n->inputs[1]].array, *bias = &g->values[n->inputs[2]].array;
-    if (!build_is_picture(b, n->inputs[0]) || scale->values == NULL || bias->values == NULL)
-        return PEL_OK;
-    *made = true;
-    size_t channels = nn_array_count(scale);
+    size_t input = g->nodes[i].inputs[0], channels = (size_t)g->values[input].array.dims[1];
     nn_array shape = {.type = PEL_MODEL_FLOAT, .rank = 4, .dims = {1, 2 * (int64_t)channels, 1, 1}};
+    const double *scale = m->scale->values, *shift = m->shift->values; /* they stay where they are */
     size_t moments = graph_add_value(g, &shape);
-    n = &g->nodes[i];
-    step *s = moments != NONE ? add_gather(b, n->inputs[0], moments) : NULL;
+    step *s = moments != NONE ? add_gather(b, input, moments) : NULL;
     if (s == NULL)
         return build_fail(b);
     gather *ga = s->data;
     ga->moments = true;
-    ga->epsilon = pel_node_float(n->node, "epsilon", 1e-5);
+    ga->epsilon = m->epsilon;
+    ga->group = channels / groups;
+    for (size_t k = 0; k < m->count; k++)
+        g->nodes[m->nodes[k]].gone = true;
     fused_after after;
-    pel_status status = fuse_after(b, i, i, &after);
+    pel_status status = fuse_after(b, m->last, i, &after);
     /* Scales and shifts that followed are part of the normalisation's own. */
     for (size_t c = 0; c < channels && status == PEL_OK; c++) {
-        after.scale[channels + c] += g->values[n->inputs[2]].array.values[c] * after.scale[c];
-        after.scale[c] *= g->values[n->inputs[1]].array.values[c];
+        after.scale[channels + c] += shift[c / ga->group] * after.scale[c];
+        after.scale[c] *= scale[c / ga->group];
     }
     if (status == PEL_OK) {
         ga->scale = floats_of(after.scale, channels);
         ga->bias = floats_of(after.scale + channels, channels);
-        if (ga->scale == NULL || ga->bias == NULL || add_affine(b, n->inputs[0], moments, &after) == NULL)
+        if (ga->scale == NULL || ga->bias == NULL || add_affine(b, input, moments, &after) == NULL)
             status = build_fail(b);
     }
     fused_free(&after);
     return status;
+}
+
+static pel_status instance_norm(builder *b, size_t i, bool *made)
+{
+    const graph *g = &b->p->g;
+    const graph_node *n = &g->nodes[i];
+    match m = {.last = i, .epsilon = pel_node_float(n->node, "epsilon", 1e-5),
+               .scale = &g->values[n->inputs[1]].array, .shift = &g->values[n->inputs[2]].array};
+    if (!build_is_picture(b, n->inputs[0]) || m.scale->values == NULL || m.shift->values == NULL)
+        return PEL_OK;
+    *made = true;
+    return group_norm(b, i, &m, nn_array_count(m.scale));
 }
 
 static pel_status batch_norm(builder *b, size_t i, bool *made)
@@ -295,99 +326,29 @@ static void by_pixel_run(const step *s, const pel_network *n, const pel_context 
     pel_pool_run(ctx->pool, y1 - y0, by_pixel_job, &w);
 }
 
-static const step_kind by_pixel_kind = {"by pixel", NULL, by_pixel_run, NULL, by_pixel_free};
+static const step_kind by_pixel_kind = {.name = "by pixel", .run = by_pixel_run, .free = by_pixel_free};
 
-/* The node that uses the value as its input 0 with this operator, other than `but`. */
-static size_t user_of(const graph *g, size_t value, const char *op)
-{
-    for (size_t i = 0; i < g->node_count; i++)
-        for (size_t k = 0; k < g->nodes[i].input_count && !g->nodes[i].gone; k++)
-            if (g->nodes[i].inputs[k] == value && strcmp(g->nodes[i].op->name, op) == 0)
-                return i;
-    return NONE;
-}
-
-static bool is_number(const graph *g, size_t value, double *number)
-{
-    const nn_array *a = value != NONE ? &g->values[value].array : NULL;
-    if (a == NULL || a->values == NULL || nn_array_count(a) != 1)
-        return false;
-    *number = a->values[0];
-    return true;
-}
-
-/* Is node i the square of a value: by Mul with itself, or Pow with 2? */
-static size_t square_of(const graph *g, size_t value)
-{
-    double two = 0;
-    size_t i = user_of(g, value, "Mul");
-    if (i != NONE && g->nodes[i].inputs[0] == value && g->nodes[i].inputs[1] == value)
-        return i;
-    i = user_of(g, value, "Pow");
-    return i != NONE && is_number(g, g->nodes[i].inputs[1], &two) && two == 2 ? i : NONE;
-}
-
-/* A normalisation over channels, as exporters leave it:
- *     m = mean(x), d = x - m, v = mean(d d), y = d / sqrt(v + e) [* scale] [+ shift]
- * from the node of m.  Returns how many nodes were found, in order, or 0. */
-static size_t match_layer_norm(const graph *g, size_t first, size_t nodes[6], double *epsilon)
-{
-    size_t mean = g->nodes[first].outputs[0], x = g->nodes[first].inputs[0];
-    if (g->values[mean].uses != 1 || (nodes[0] = user_of(g, mean, "Sub")) == NONE)
-        return 0;
-    const graph_node *sub = &g->nodes[nodes[0]];
-    size_t d = sub->outputs[0];
-    if (sub->inputs[0] != x || (nodes[1] = square_of(g, d)) == NONE ||
-        g->values[d].uses != (strcmp(g->nodes[nodes[1]].op->name, "Mul") == 0 ? 3 : 2))
-        return 0;
-    static const char *const chain[] = {"ReduceMean", "Add", "Sqrt"};
-    for (size_t k = 0; k < 3; k++) {
-        size_t value = g->nodes[nodes[1 + k]].outputs[0];
-        nodes[2 + k] = fuse_sole_user(g, value);
-        if (nodes[2 + k] == NONE || strcmp(g->nodes[nodes[2 + k]].op->name, chain[k]) != 0)
-            return 0;
-    }
-    const graph_node *add = &g->nodes[nodes[3]];
-    size_t variance = g->nodes[nodes[2]].outputs[0];
-    nodes[5] = fuse_sole_user(g, g->nodes[nodes[4]].outputs[0]);
-    if (!is_number(g, add->inputs[add->inputs[0] == variance], epsilon) || nodes[5] == NONE)
-        return 0;
-    const graph_node *div = &g->nodes[nodes[5]];
-    return strcmp(div->op->name, "Div") == 0 && div->inputs[0] == d ? 6 : 0;
-}
-
-static bool reduces(const builder *b, const graph_node *n, const int64_t *axes, size_t count)
-{
-    const pel_attribute *a = pel_node_attribute(n->node, "axes");
-    const nn_array *in = n->input_count > 1 && n->inputs[1] != NONE ? &b->p->g.values[n->inputs[1]].array : NULL;
-    size_t given = a != NULL ? a->count : in != NULL && in->values != NULL ? nn_array_count(in) : 0;
-    if (strcmp(n->op->name, "ReduceMean") != 0 || given != count || pel_node_int(n->node, "keepdims", 1) != 1)
-        return false;
-    for (size_t k = 0; k < count; k++) {
-        int64_t axis = a != NULL ? a->integers[k] : (int64_t)in->values[k];
-        if ((axis < 0 ? axis + 4 : axis) != axes[k])
-            return false;
-    }
-    return true;
-}
-
-static pel_status layer_norm(builder *b, size_t i, const size_t nodes[6], double epsilon)
+static pel_status layer_norm(builder *b, size_t i, const match *m)
 {
     graph *g = &b->p->g;
-    for (size_t k = 0; k < 6; k++)
-        g->nodes[nodes[k]].gone = true;
+    for (size_t k = 0; k < m->count; k++)
+        g->nodes[m->nodes[k]].gone = true;
     fused_after after;
-    pel_status status = fuse_after(b, nodes[5], i, &after);
+    pel_status status = fuse_after(b, m->last, i, &after);
+    for (size_t c = 0; c < after.channels && status == PEL_OK; c++) {
+        after.scale[after.channels + c] += m->shift != NULL ? fuse_channel(m->shift, c) * after.scale[c] : 0;
+        after.scale[c] *= m->scale != NULL ? fuse_channel(m->scale, c) : 1;
+    }
     size_t output = after.output;
     /* An activation or residual was taken in: a scale and shift of its own does it. */
     bool more = after.has_slopes || after.residual != NONE;
     if (more)
-        output = g->nodes[nodes[5]].outputs[0];
+        output = g->nodes[m->last].outputs[0];
     step *s = status == PEL_OK ? build_step(b, &by_pixel_kind, sizeof(by_pixel), 1, g->nodes[i].inputs, output)
                                : NULL;
     if (s != NULL) {
         by_pixel *p = s->data;
-        *p = (by_pixel){.normalise = true, .epsilon = epsilon};
+        *p = (by_pixel){.normalise = true, .epsilon = m->epsilon};
         p->scale = floats_of(after.scale, after.channels);
         p->shift = floats_of(after.scale + after.channels, after.channels);
         if (p->scale == NULL || p->shift == NULL)
@@ -411,38 +372,54 @@ static pel_status layer_norm(builder *b, size_t i, const size_t nodes[6], double
 static pel_status reduce_mean(builder *b, size_t i, bool *made)
 {
     static const int64_t space[2] = {2, 3}, channels[1] = {1};
-    graph *g = &b->p->g;
-    graph_node *n = &g->nodes[i];
-    size_t nodes[6];
-    double epsilon = 0;
+    const graph_node *n = &b->p->g.nodes[i];
     if (!build_is_picture(b, n->inputs[0]) || !build_is_picture(b, n->outputs[0]))
         return PEL_OK;
-    if (reduces(b, n, space, 2)) {
-        *made = true;
+    *made = true;
+    if (match_mean(&b->p->g, n, space, 2))
         return add_gather(b, n->inputs[0], n->outputs[0]) != NULL ? PEL_OK : build_fail(b);
-    }
-    if (!reduces(b, n, channels, 1))
+    *made = match_mean(&b->p->g, n, channels, 1);
+    return !*made || build_step(b, &by_pixel_kind, sizeof(by_pixel), 1, n->inputs, n->outputs[0]) != NULL
+               ? PEL_OK
+               : build_fail(b);
+}
+
+/* Normalisations that are several nodes begin with these. */
+static pel_status build_matched(builder *b, size_t i, bool *made)
+{
+    match m;
+    size_t groups;
+    if (!build_is_picture(b, b->p->g.nodes[i].inputs[0]))
         return PEL_OK;
     *made = true;
-    if (match_layer_norm(g, i, nodes, &epsilon) == 6 && reduces(b, &g->nodes[nodes[2]], channels, 1))
-        return layer_norm(b, i, nodes, epsilon);
-    return build_step(b, &by_pixel_kind, sizeof(by_pixel), 1, n->inputs, n->outputs[0]) != NULL ? PEL_OK
-                                                                                                : build_fail(b);
+    if (match_layer_norm(&b->p->g, i, &m))
+        return layer_norm(b, i, &m);
+    if (match_group_norm(&b->p->g, i, &m, &groups))
+        return group_norm(b, i, &m, groups);
+    *made = false;
+    return PEL_OK;
+}
+
+static pel_status global_mean(builder *b, size_t i, bool *made)
+{
+    const graph_node *n = &b->p->g.nodes[i];
+    *made = build_is_picture(b, n->inputs[0]);
+    return !*made || add_gather(b, n->inputs[0], n->outputs[0]) != NULL ? PEL_OK : build_fail(b);
 }
 
 pel_status build_normalise(builder *b, size_t i, bool *made)
 {
-    const graph_node *n = &b->p->g.nodes[i];
-    const char *op = n->op->name;
-    if (strcmp(op, "ReduceMean") == 0)
-        return reduce_mean(b, i, made);
-    if (strcmp(op, "InstanceNormalization") == 0)
-        return instance_norm(b, i, made);
-    if (strcmp(op, "BatchNormalization") == 0)
-        return batch_norm(b, i, made);
-    if (strcmp(op, "GlobalAveragePool") == 0 && build_is_picture(b, n->inputs[0])) {
-        *made = true;
-        return add_gather(b, n->inputs[0], n->outputs[0]) != NULL ? PEL_OK : build_fail(b);
-    }
-    return PEL_OK;
+    static const struct {
+        const char *op;
+        build_node make;
+    } table[] = {
+        {"ReduceMean", build_matched},    {"ReduceMean", reduce_mean},  {"Transpose", build_matched},
+        {"Reshape", build_matched},       {"InstanceNormalization", instance_norm},
+        {"BatchNormalization", batch_norm}, {"GlobalAveragePool", global_mean},
+    };
+    pel_status status = PEL_OK;
+    for (size_t row = 0; row < sizeof table / sizeof table[0] && status == PEL_OK && !*made; row++)
+        if (strcmp(b->p->g.nodes[i].op->name, table[row].op) == 0)
+            status = table[row].make(b, i, made);
+    return status;
 }

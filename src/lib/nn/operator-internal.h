@@ -8,7 +8,7 @@
 /* The families' tables; each ends with a row without name. */
 extern const nn_operator nn_operators_conv[], nn_operators_pointwise[], nn_operators_shape[],
     nn_operators_select[], nn_operators_matrix[], nn_operators_reduce[], nn_operators_normalise[],
-    nn_operators_resample[];
+    nn_operators_resample[], nn_operators_fourier[];
 
 #define FAIL(call, ...) pel_error_set((call)->error, PEL_EINVAL, __VA_ARGS__)
 

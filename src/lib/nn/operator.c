@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "operator-internal.h"
@@ -193,7 +194,8 @@ pel_status backward_refuse(const nn_call *call, const nn_gradients *g, size_t fi
 
 static const nn_operator *const families[] = {nn_operators_conv,   nn_operators_pointwise,
                                               nn_operators_shape,  nn_operators_select, nn_operators_matrix,
-                                              nn_operators_reduce, nn_operators_normalise, nn_operators_resample};
+                                              nn_operators_reduce, nn_operators_normalise, nn_operators_resample,
+                                              nn_operators_fourier};
 #define FAMILIES (sizeof families / sizeof families[0])
 
 const nn_operator *nn_operator_at(size_t row)
@@ -216,6 +218,56 @@ const nn_operator *nn_operator_find(const char *domain, const char *name)
     return NULL;
 }
 
+/* What a row of the table says of an attribute, after its name and colon, or NULL. */
+static const char *find_attribute(const char *list, const char *name)
+{
+    size_t length = strcspn(name, " :");
+    while (*list != '\0' && name[length] == '\0') {
+        if (strncmp(list, name, length) == 0 && list[length] == ':')
+            return list + length + 1;
+        list += strcspn(list, " ");
+        list += strspn(list, " ");
+    }
+    return NULL;
+}
+
+/* Is the attribute's value the one in `text`, which ends at a space? */
+static bool is_value(const pel_attribute *a, const char *text)
+{
+    size_t length = strcspn(text, " ");
+    char value[40];
+    if (a->kind == PEL_ATTRIBUTE_INT)
+        snprintf(value, sizeof value, "%lld", (long long)a->integers[0]);
+    else
+        snprintf(value, sizeof value, "%.39s", a->strings[0]);
+    return strlen(value) == length && strncmp(value, text, length) == 0;
+}
+
+static pel_status check_attributes(const nn_operator *op, const nn_call *call)
+{
+    static const struct {
+        char letter;
+        const char *name;
+    } kinds[] = {
+        [PEL_ATTRIBUTE_INT] = {'i', "a whole number"}, [PEL_ATTRIBUTE_FLOAT] = {'f', "a number"},
+        [PEL_ATTRIBUTE_STRING] = {'s', "a text"},      [PEL_ATTRIBUTE_INTS] = {'I', "a list of whole numbers"},
+        [PEL_ATTRIBUTE_FLOATS] = {'F', "a list of numbers"}, [PEL_ATTRIBUTE_STRINGS] = {'S', "a list of texts"},
+        [PEL_ATTRIBUTE_TENSOR] = {'t', "a tensor"},
+    };
+    for (size_t i = 0; i < call->node->attribute_count; i++) {
+        const pel_attribute *a = &call->node->attributes[i];
+        const char *known = find_attribute(op->attributes, a->name);
+        if (known == NULL)
+            return FAIL(call, "the attribute %.60s is not known to this operator", a->name);
+        if (known[0] != kinds[a->kind].letter)
+            return FAIL(call, "the attribute %s is %s, which it cannot be", a->name, kinds[a->kind].name);
+        if (known[1] == '=' && !is_value(a, known + 2))
+            return FAIL(call, "the attribute %s is only supported as %.*s", a->name, (int)strcspn(known + 2, " "),
+                        known + 2);
+    }
+    return PEL_OK;
+}
+
 static pel_status check(const nn_operator *op, const nn_call *call)
 {
     if (call->input_count < op->least_inputs || call->input_count > op->most_inputs)
@@ -225,7 +277,7 @@ static pel_status check(const nn_operator *op, const nn_call *call)
     for (size_t k = 0; k < op->least_inputs; k++)
         if (call->inputs[k] == NULL)
             return FAIL(call, "input %zu is missing", k);
-    return PEL_OK;
+    return check_attributes(op, call);
 }
 
 static pel_status name_node(const nn_call *call, size_t number, pel_status status)

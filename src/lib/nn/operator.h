@@ -50,6 +50,10 @@ typedef struct {
 typedef struct nn_operator {
     const char *name;
     size_t least_inputs, most_inputs, most_outputs;
+    /* The attributes that ONNX (opsets 13 to 18) gives it: "name:kind" or "name:kind=value", separated by a space.
+     * Kinds: i a whole number, f float, s text, t tensor; I, F lists.  With a value, that is the only one that is
+     * understood. */
+    const char *attributes;
     /* Sets type, rank and dims of the outputs from those of the inputs.  Inputs that shapes depend on
      * (the shape of Reshape, the pads of Pad) must have values, else PEL_EINVAL. */
     pel_status (*infer)(const nn_call *call);
@@ -70,7 +74,12 @@ const nn_operator *nn_operator_find(const char *domain, const char *name);
 /* The rows of the table, from 0; NULL behind the last. */
 const nn_operator *nn_operator_at(size_t row);
 
-/* Checks numbers of inputs and outputs, attributes and shapes, and sets the outputs' shapes.  Errors name the
+/* A function of one number, with parameters p and q; NULL where the node is none (no operator of one number). */
+typedef double (*nn_function)(double x, double p, double q);
+nn_function nn_operator_function(const pel_node *node, double *p, double *q);
+
+/* Checks numbers of inputs and outputs, attributes (an unknown one is an error: it would change what is meant) and
+ * shapes, and sets the outputs' shapes.  Errors name the
  * node: "node 12 (Conv, /body/conv1): ...". */
 pel_status nn_operator_infer(const nn_operator *op, const nn_call *call, size_t node_number);
 /* infer, then room for the outputs (to be freed by the caller, also after a failure), then evaluate. */

@@ -12,8 +12,10 @@ typedef struct {
     size_t axes;
     int64_t groups, in_channels, out_channels; /* of all groups */
     int64_t in[SPACE], out[SPACE], kernel[SPACE], stride[SPACE], dilation[SPACE], before[SPACE], after[SPACE];
-    bool transposed;               /* set by read_node, as are */
+    /* Set by read_node: */
+    bool transposed;
     int64_t inside, outside, taps; /* pixels of an input and an output, and of the kernel */
+    int64_t cin, cout, step_w;     /* channels of a group; from one of its weights' input channels to the next */
 } geometry;
 
 /* `count` numbers of an attribute, or `fallback`, each from `least` up to a million. */
@@ -144,10 +146,7 @@ static pel_status transpose_geometry(const nn_call *call, geometry *g)
 {
     int64_t more[SPACE], shape[SPACE];
     size_t given;
-    const char *mode = pel_node_string(call->node, "auto_pad", "NOTSET");
     pel_status status = read_geometry(call, true, g);
-    if (status == PEL_OK && strcmp(mode, "NOTSET") != 0)
-        return FAIL(call, "auto_pad is not supported here");
     if (status == PEL_OK)
         status = read_list(call, "output_padding", g->axes, 0, 0, more);
     if (status == PEL_OK)
@@ -216,37 +215,27 @@ static int64_t product(const int64_t *v, size_t count)
     return p;
 }
 
-/* Output i: its place. */
+/* Output i: its channel and coordinates, and where the input and the weights that it sees begin. */
 typedef struct {
-    int64_t image, channel, at[SPACE];
+    int64_t channel, at[SPACE], first_x, first_w;
 } place;
-
-/* What one tap adds to it: the sum of w[first_w + c step_w] * x[first_x + c step_x] over `count` channels c. */
-typedef struct {
-    int64_t count, first_w, step_w, first_x, step_x;
-} tap_line;
 
 static place find_place(const geometry *g, int64_t i)
 {
-    place p = {i / g->outside / g->out_channels, i / g->outside % g->out_channels, {0}};
+    int64_t image = i / g->outside / g->out_channels, channel = i / g->outside % g->out_channels;
+    int64_t group = channel / g->cout;
+    place p = {.channel = channel, .first_x = (image * g->in_channels + group * g->cin) * g->inside};
+    p.first_w = (g->transposed ? group * g->cin * g->cout + channel % g->cout : channel * g->cin) * g->taps;
     coordinates(i % g->outside, g->axes, g->out, p.at);
     return p;
 }
 
-/* Nothing is set where the tap is outside. */
-static void find_line(const geometry *g, const place *p, int64_t t, tap_line *l)
+/* The pixel of the input that tap t sees there, or -1: outside. */
+static int64_t find_source(const geometry *g, const place *p, int64_t t)
 {
-    int64_t cin = g->in_channels / g->groups, cout = g->out_channels / g->groups, group = p->channel / cout;
     int64_t tap[SPACE];
     coordinates(t, g->axes, g->kernel, tap);
-    int64_t from = g->transposed ? transpose_source(g, p->at, tap) : conv_source(g, p->at, tap);
-    if (from < 0)
-        return;
-    l->count = cin;
-    l->first_x = (p->image * g->in_channels + group * cin) * g->inside + from;
-    l->step_x = g->inside;
-    l->first_w = (g->transposed ? group * cin * cout + p->channel % cout : p->channel * cin) * g->taps + t;
-    l->step_w = (g->transposed ? cout : 1) * g->taps;
+    return g->transposed ? transpose_source(g, p->at, tap) : conv_source(g, p->at, tap);
 }
 
 static pel_status read_node(const nn_call *call, geometry *g)
@@ -259,6 +248,9 @@ static pel_status read_node(const nn_call *call, geometry *g)
     g->inside = product(g->in, g->axes);
     g->outside = product(g->out, g->axes);
     g->taps = product(g->kernel, g->axes);
+    g->cin = g->in_channels / g->groups;
+    g->cout = g->out_channels / g->groups;
+    g->step_w = (transposed ? g->cout : 1) * g->taps;
     return PEL_OK;
 }
 
@@ -274,10 +266,9 @@ static pel_status evaluate(const nn_call *call)
         place p = find_place(&g, i);
         double sum = bias != NULL ? bias->values[p.channel] : 0;
         for (int64_t t = 0; t < g.taps; t++) {
-            tap_line l = {0};
-            find_line(&g, &p, t, &l);
-            for (int64_t c = 0; c < l.count; c++)
-                sum += w[l.first_w + c * l.step_w] * x[l.first_x + c * l.step_x];
+            int64_t from = find_source(&g, &p, t);
+            for (int64_t c = 0; c < g.cin && from >= 0; c++)
+                sum += w[p.first_w + t + c * g.step_w] * x[p.first_x + from + c * g.inside];
         }
         call->outputs[0]->values[i] = sum;
     }
@@ -297,20 +288,21 @@ static pel_status backward(const nn_call *call, const nn_gradients *g)
         double here = g->outputs[0][i];
         gradient_add(g->inputs[2], (size_t)p.channel, here);
         for (int64_t t = 0; t < s.taps; t++) {
-            tap_line l = {0};
-            find_line(&s, &p, t, &l);
-            for (int64_t c = 0; c < l.count; c++) {
-                size_t at_w = (size_t)(l.first_w + c * l.step_w), at_x = (size_t)(l.first_x + c * l.step_x);
-                gradient_add(g->inputs[0], at_x, here * w[at_w]);
-                gradient_add(g->inputs[1], at_w, here * x[at_x]);
+            int64_t from = find_source(&s, &p, t);
+            for (int64_t c = 0; c < s.cin && from >= 0; c++) {
+                int64_t at_w = p.first_w + t + c * s.step_w, at_x = p.first_x + from + c * s.inside;
+                gradient_add(g->inputs[0], (size_t)at_x, here * w[at_w]);
+                gradient_add(g->inputs[1], (size_t)at_w, here * x[at_x]);
             }
         }
     }
     return PEL_OK;
 }
 
+#define BOTH " dilations:I group:i kernel_shape:I pads:I strides:I"
+#define TRANSPOSED "auto_pad:s=NOTSET output_padding:I output_shape:I" BOTH
 const nn_operator nn_operators_conv[] = {
-    {"Conv", 2, 3, 1, infer_conv, evaluate, backward, macs_conv},
-    {"ConvTranspose", 2, 3, 1, infer_transpose, evaluate, backward, macs_transpose},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Conv", 2, 3, 1, "auto_pad:s" BOTH, infer_conv, evaluate, backward, macs_conv},
+    {"ConvTranspose", 2, 3, 1, TRANSPOSED, infer_transpose, evaluate, backward, macs_transpose},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

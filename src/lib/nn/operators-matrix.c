@@ -235,9 +235,9 @@ static pel_status backward_softmax(const nn_call *call, const nn_gradients *g)
 }
 
 const nn_operator nn_operators_matrix[] = {
-    {"MatMul", 2, 2, 1, infer_matmul, evaluate_matmul, backward_matmul, macs_matmul},
-    {"Gemm", 2, 3, 1, infer_gemm, evaluate_gemm, backward_gemm, macs_gemm},
-    {"Softmax", 1, 1, 1, infer_softmax, evaluate_softmax, backward_softmax, NULL},
-    {"LogSoftmax", 1, 1, 1, infer_softmax, evaluate_softmax, backward_softmax, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"MatMul", 2, 2, 1, "", infer_matmul, evaluate_matmul, backward_matmul, macs_matmul},
+    {"Gemm", 2, 3, 1, "alpha:f beta:f transA:i transB:i", infer_gemm, evaluate_gemm, backward_gemm, macs_gemm},
+    {"Softmax", 1, 1, 1, "axis:i", infer_softmax, evaluate_softmax, backward_softmax, NULL},
+    {"LogSoftmax", 1, 1, 1, "axis:i", infer_softmax, evaluate_softmax, backward_softmax, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -16,8 +16,6 @@ static pel_status infer_by_channel(const nn_call *call)
         if (call->inputs[k] == NULL || call->inputs[k]->rank != 1 || call->inputs[k]->dims[0] != a->dims[1])
             return FAIL(call, "input %zu does not have a number for each of %lld channels", k,
                         (long long)a->dims[1]);
-    if (pel_node_int(call->node, "training_mode", 0) != 0)
-        return FAIL(call, "training_mode is not supported");
     return infer_same(call);
 }
 
@@ -198,9 +196,11 @@ static pel_status backward_layer(const nn_call *call, const nn_gradients *g)
     return PEL_OK;
 }
 
+#define BATCH "epsilon:f momentum:f training_mode:i=0"
+#define LAYER "axis:i epsilon:f stash_type:i=1"
 const nn_operator nn_operators_normalise[] = {
-    {"BatchNormalization", 5, 5, 1, infer_by_channel, evaluate_batch, backward_batch, NULL},
-    {"InstanceNormalization", 3, 3, 1, infer_by_channel, evaluate_instance, backward_instance, NULL},
-    {"LayerNormalization", 2, 3, 3, infer_layer, evaluate_layer, backward_layer, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"BatchNormalization", 5, 5, 1, BATCH, infer_by_channel, evaluate_batch, backward_batch, NULL},
+    {"InstanceNormalization", 3, 3, 1, "epsilon:f", infer_by_channel, evaluate_instance, backward_instance, NULL},
+    {"LayerNormalization", 2, 3, 3, LAYER, infer_layer, evaluate_layer, backward_layer, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

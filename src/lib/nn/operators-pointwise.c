@@ -9,8 +9,6 @@
 
 /* ---- Of one number: the attributes alpha and beta as p and q */
 
-typedef double (*one)(double x, double p, double q);
-
 static double f_relu(double x, double p, double q) { (void)p; (void)q; return x > 0 || isnan(x) ? x : 0; }
 static double f_leaky(double x, double p, double q) { (void)q; return x > 0 ? x : p * x; }
 static double f_sigmoid(double x, double p, double q) { (void)p; (void)q; return 1 / (1 + exp(-x)); }
@@ -29,6 +27,8 @@ static double f_reciprocal(double x, double p, double q) { (void)p; (void)q; ret
 static double f_exp(double x, double p, double q) { (void)p; (void)q; return exp(x); }
 static double f_log(double x, double p, double q) { (void)p; (void)q; return log(x); }
 static double f_erf(double x, double p, double q) { (void)p; (void)q; return erf(x); }
+static double f_gelu(double x, double p, double q) { (void)p; (void)q; return x / 2 * (1 + erf(x / M_SQRT2)); }
+static double f_hard_swish(double x, double p, double q) { return x * f_hard(x, p, q); }
 static double f_sin(double x, double p, double q) { (void)p; (void)q; return sin(x); }
 static double f_cos(double x, double p, double q) { (void)p; (void)q; return cos(x); }
 static double f_not(double x, double p, double q) { (void)p; (void)q; return x == 0; }
@@ -60,9 +60,24 @@ static double s_erf(double x, double y, double p, double q)
     return 1.12837916709551257390 * exp(-x * x); /* 2 / sqrt(pi) */
 }
 
-static const struct {
+static double s_gelu(double x, double y, double p, double q)
+{
+    (void)y;
+    (void)p;
+    (void)q;
+    return (1 + erf(x / M_SQRT2)) / 2 + 0.39894228040143267794 * x * exp(-x * x / 2); /* 1 / sqrt(2 pi) */
+}
+
+static double s_hard_swish(double x, double y, double p, double q)
+{
+    (void)y;
+    double h = f_hard(x, p, q);
+    return h + x * s_hard(x, h, p, q);
+}
+
+static const struct one {
     const char *name;
-    one f;
+    nn_function f;
     slope s; /* NULL: the table says so */
     double p, q;
 } ones[] = {
@@ -77,34 +92,43 @@ static const struct {
     {"Exp", f_exp, s_exp, 0, 0},             {"Log", f_log, s_log, 0, 0},
     {"Erf", f_erf, s_erf, 0, 0},             {"Sin", f_sin, s_sin, 0, 0},
     {"Cos", f_cos, s_cos, 0, 0},             {"Not", f_not, NULL, 0, 0},
+    {"Gelu", f_gelu, s_gelu, 0, 0},          {"HardSwish", f_hard_swish, s_hard_swish, 1.0 / 6, 0.5},
 };
 
-static size_t one_of(const nn_call *call)
+/* The row of a node and its parameters; NULL where it is no operator of one number. */
+static const struct one *find_one(const pel_node *node, double *p, double *q)
 {
-    size_t row = 0;
-    while (strcmp(ones[row].name, call->node->operator) != 0)
-        row++;
-    return row;
+    for (size_t row = 0; row < sizeof ones / sizeof ones[0]; row++)
+        if (strcmp(ones[row].name, node->operator) == 0) {
+            *p = pel_node_float(node, "alpha", ones[row].p);
+            *q = pel_node_float(node, "beta", ones[row].q);
+            return &ones[row];
+        }
+    return NULL;
+}
+
+nn_function nn_operator_function(const pel_node *node, double *p, double *q)
+{
+    const struct one *row = find_one(node, p, q);
+    return row != NULL ? row->f : NULL;
 }
 
 static pel_status evaluate_one(const nn_call *call)
 {
-    size_t row = one_of(call), count = nn_array_count(call->outputs[0]);
-    double p = pel_node_float(call->node, "alpha", ones[row].p);
-    double q = pel_node_float(call->node, "beta", ones[row].q);
-    for (size_t i = 0; i < count; i++)
-        call->outputs[0]->values[i] = ones[row].f(call->inputs[0]->values[i], p, q);
+    double p, q;
+    nn_function f = nn_operator_function(call->node, &p, &q);
+    for (size_t i = 0, count = nn_array_count(call->outputs[0]); i < count; i++)
+        call->outputs[0]->values[i] = f(call->inputs[0]->values[i], p, q);
     return PEL_OK;
 }
 
 static pel_status backward_one(const nn_call *call, const nn_gradients *g)
 {
-    size_t row = one_of(call);
+    double p, q;
+    slope s = find_one(call->node, &p, &q)->s;
     const double *x = call->inputs[0]->values, *y = call->outputs[0]->values;
-    double p = pel_node_float(call->node, "alpha", ones[row].p);
-    double q = pel_node_float(call->node, "beta", ones[row].q);
     for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++)
-        gradient_add(g->inputs[0], i, g->outputs[0][i] * ones[row].s(x[i], y[i], p, q));
+        gradient_add(g->inputs[0], i, g->outputs[0][i] * s(x[i], y[i], p, q));
     return PEL_OK;
 }
 
@@ -339,25 +363,28 @@ static pel_status evaluate_identity(const nn_call *call)
     return PEL_OK;
 }
 
-#define ONE(name, backward) {name, 1, 1, 1, infer_same, evaluate_one, backward, NULL}
-#define TWO(name, backward) {name, 2, 2, 1, infer_two, evaluate_two, backward, NULL}
+#define ONE(name, attributes, backward) {name, 1, 1, 1, attributes, infer_same, evaluate_one, backward, NULL}
+#define TWO(name, attributes, backward) {name, 2, 2, 1, attributes, infer_two, evaluate_two, backward, NULL}
 const nn_operator nn_operators_pointwise[] = {
-    ONE("Relu", backward_one), ONE("LeakyRelu", backward_one), ONE("Sigmoid", backward_one),
-    ONE("HardSigmoid", backward_one), ONE("Tanh", backward_one), ONE("Softplus", backward_one),
-    ONE("Elu", backward_one), ONE("Abs", backward_one), ONE("Neg", backward_one), ONE("Sqrt", backward_one),
-    ONE("Reciprocal", backward_one), ONE("Exp", backward_one), ONE("Log", backward_one), ONE("Erf", backward_one),
-    ONE("Sin", backward_one), ONE("Cos", backward_one), ONE("Floor", nn_backward_zero),
-    ONE("Ceil", nn_backward_zero), ONE("Round", nn_backward_zero), ONE("Sign", nn_backward_zero), ONE("Not", NULL),
-    TWO("Add", backward_two), TWO("Sub", backward_two), TWO("Mul", backward_two), TWO("Div", backward_two),
-    TWO("Pow", backward_two), TWO("Mod", backward_two), TWO("PRelu", backward_two), TWO("Equal", NULL),
-    TWO("Less", NULL), TWO("Greater", NULL), TWO("LessOrEqual", NULL), TWO("GreaterOrEqual", NULL),
-    TWO("And", NULL), TWO("Or", NULL),
-    {"Max", 1, OPERATOR_INPUTS, 1, infer_two, evaluate_two, backward_two, NULL},
-    {"Min", 1, OPERATOR_INPUTS, 1, infer_two, evaluate_two, backward_two, NULL},
-    {"Clip", 1, 3, 1, infer_clip, evaluate_clip, backward_clip, NULL},
-    {"Where", 3, 3, 1, infer_where, evaluate_where, backward_where, NULL},
-    {"Cast", 1, 1, 1, infer_cast, evaluate_cast, nn_backward_copy, NULL},
-    {"Identity", 1, 1, 1, infer_same, evaluate_identity, nn_backward_copy, NULL},
-    {"Dropout", 1, 3, 1, infer_same, evaluate_identity, nn_backward_copy, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    ONE("Relu", "", backward_one), ONE("LeakyRelu", "alpha:f", backward_one), ONE("Sigmoid", "", backward_one),
+    ONE("HardSigmoid", "alpha:f beta:f", backward_one), ONE("Tanh", "", backward_one),
+    ONE("Softplus", "", backward_one), ONE("Elu", "alpha:f", backward_one), ONE("Abs", "", backward_one),
+    ONE("Neg", "", backward_one), ONE("Sqrt", "", backward_one), ONE("Reciprocal", "", backward_one),
+    ONE("Exp", "", backward_one), ONE("Log", "", backward_one), ONE("Erf", "", backward_one),
+    ONE("Gelu", "approximate:s=none", backward_one), ONE("HardSwish", "", backward_one),
+    ONE("Sin", "", backward_one), ONE("Cos", "", backward_one), ONE("Floor", "", nn_backward_zero),
+    ONE("Ceil", "", nn_backward_zero), ONE("Round", "", nn_backward_zero), ONE("Sign", "", nn_backward_zero),
+    ONE("Not", "", NULL),
+    TWO("Add", "", backward_two), TWO("Sub", "", backward_two), TWO("Mul", "", backward_two),
+    TWO("Div", "", backward_two), TWO("Pow", "", backward_two), TWO("Mod", "fmod:i", backward_two),
+    TWO("PRelu", "", backward_two), TWO("Equal", "", NULL), TWO("Less", "", NULL), TWO("Greater", "", NULL),
+    TWO("LessOrEqual", "", NULL), TWO("GreaterOrEqual", "", NULL), TWO("And", "", NULL), TWO("Or", "", NULL),
+    {"Max", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, backward_two, NULL},
+    {"Min", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, backward_two, NULL},
+    {"Clip", 1, 3, 1, "", infer_clip, evaluate_clip, backward_clip, NULL},
+    {"Where", 3, 3, 1, "", infer_where, evaluate_where, backward_where, NULL},
+    {"Cast", 1, 1, 1, "to:i", infer_cast, evaluate_cast, nn_backward_copy, NULL},
+    {"Identity", 1, 1, 1, "", infer_same, evaluate_identity, nn_backward_copy, NULL},
+    {"Dropout", 1, 3, 1, "seed:i", infer_same, evaluate_identity, nn_backward_copy, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

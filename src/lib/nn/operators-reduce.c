@@ -159,6 +159,46 @@ static pel_status backward_extreme(const nn_call *call, const nn_gradients *g)
     return PEL_OK;
 }
 
+/* ---- ArgMax, ArgMin */
+
+static pel_status infer_arg(const nn_call *call)
+{
+    nn_array a = *call->inputs[0];
+    size_t axis;
+    pel_status status = call_axis(call, pel_node_int(call->node, "axis", 0), a.rank, &axis);
+    if (status != PEL_OK)
+        return status;
+    if (a.dims[axis] < 1)
+        return FAIL(call, "an empty axis");
+    if (pel_node_int(call->node, "keepdims", 1) != 0) {
+        a.dims[axis] = 1;
+    } else {
+        a.rank--;
+        memmove(a.dims + axis, a.dims + axis + 1, (a.rank - axis) * sizeof *a.dims);
+    }
+    return call_set_shape(call, 0, PEL_MODEL_INT64, a.rank, a.dims);
+}
+
+static pel_status evaluate_arg(const nn_call *call)
+{
+    double sign = strcmp(call->node->operator, "ArgMin") == 0 ? -1 : 1;
+    bool last = pel_node_int(call->node, "select_last_index", 0) != 0;
+    size_t axis;
+    call_axis(call, pel_node_int(call->node, "axis", 0), call->inputs[0]->rank, &axis);
+    axis_split s = split_at(call->inputs[0], axis);
+    for (size_t i = 0; i < s.before * s.after; i++) {
+        const double *v = call->inputs[0]->values + i / s.after * s.length * s.after + i % s.after;
+        size_t best = 0;
+        for (size_t k = 1; k < s.length; k++) {
+            double more = sign * (v[k * s.after] - v[best * s.after]);
+            if (more > 0 || (last && more == 0))
+                best = k;
+        }
+        call->outputs[0]->values[i] = (double)best;
+    }
+    return PEL_OK;
+}
+
 /* ---- GlobalAveragePool, GlobalMaxPool */
 
 static pel_status infer_global(const nn_call *call)
@@ -208,13 +248,16 @@ static pel_status backward_global(const nn_call *call, const nn_gradients *g)
     return PEL_OK;
 }
 
-#define REDUCE(name, backward) {name, 1, 2, 1, infer_reduce, evaluate_reduce, backward, NULL}
+#define REDUCE(name, backward)                                                                                        \
+    {name, 1, 2, 1, "axes:I keepdims:i noop_with_empty_axes:i", infer_reduce, evaluate_reduce, backward, NULL}
+#define ARG(name) {name, 1, 1, 1, "axis:i keepdims:i select_last_index:i", infer_arg, evaluate_arg, NULL, NULL}
 const nn_operator nn_operators_reduce[] = {
     REDUCE("ReduceMean", backward_sum), REDUCE("ReduceSum", backward_sum), REDUCE("ReduceL1", backward_sum),
     REDUCE("ReduceL2", backward_sum), REDUCE("ReduceSumSquare", backward_sum),
     REDUCE("ReduceProd", backward_product), REDUCE("ReduceMax", backward_extreme),
     REDUCE("ReduceMin", backward_extreme),
-    {"GlobalAveragePool", 1, 1, 1, infer_global, evaluate_global, backward_global, NULL},
-    {"GlobalMaxPool", 1, 1, 1, infer_global, evaluate_global, backward_global, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    ARG("ArgMax"), ARG("ArgMin"),
+    {"GlobalAveragePool", 1, 1, 1, "", infer_global, evaluate_global, backward_global, NULL},
+    {"GlobalMaxPool", 1, 1, 1, "", infer_global, evaluate_global, backward_global, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -28,10 +28,6 @@ static pel_status check_modes(const nn_call *call)
         !is_one_of(pel_node_string(n, "coordinate_transformation_mode", "half_pixel"), maps) ||
         !is_one_of(pel_node_string(n, "nearest_mode", "round_prefer_floor"), roundings))
         return FAIL(call, "this mode of resizing is not supported");
-    if (pel_node_int(n, "antialias", 0) != 0)
-        return FAIL(call, "antialias is not supported");
-    if (strcmp(pel_node_string(n, "keep_aspect_ratio_policy", "stretch"), "stretch") != 0)
-        return FAIL(call, "keep_aspect_ratio_policy is not supported");
     return PEL_OK;
 }
 
@@ -161,10 +157,6 @@ static pel_status describe(const nn_call *call, window *w)
     static const char *const names[] = {"kernel_shape", "strides", "dilations", "pads"};
     if (a->rank != 4)
         return FAIL(call, "an input of %zu dimensions", a->rank);
-    if (strcmp(pel_node_string(call->node, "auto_pad", "NOTSET"), "NOTSET") != 0)
-        return FAIL(call, "auto_pad is not supported here");
-    if (pel_node_int(call->node, "storage_order", 0) != 0)
-        return FAIL(call, "storage_order is not supported");
     for (size_t k = 0; k < 4; k++) {
         size_t wanted = k == 3 ? 4 : 2;
         pel_status status = call_integers(call, names[k], NONE_INPUT, wanted, lists[k], &count);
@@ -273,9 +265,14 @@ static pel_status backward_pool(const nn_call *call, const nn_gradients *g)
     return status;
 }
 
+/* extrapolation_value belongs to a mode that is refused. */
+#define RESIZE                                                                                                        \
+    "antialias:i=0 axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f "  \
+    "keep_aspect_ratio_policy:s=stretch mode:s nearest_mode:s"
+#define POOL "auto_pad:s=NOTSET ceil_mode:i kernel_shape:I pads:I strides:I"
 const nn_operator nn_operators_resample[] = {
-    {"Resize", 1, 4, 1, infer_resize, evaluate_resize, backward_resize, NULL},
-    {"MaxPool", 1, 1, 2, infer_pool, evaluate_pool, backward_pool, NULL},
-    {"AveragePool", 1, 1, 1, infer_pool, evaluate_pool, backward_pool, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Resize", 1, 4, 1, RESIZE, infer_resize, evaluate_resize, backward_resize, NULL},
+    {"MaxPool", 1, 1, 2, POOL " dilations:I storage_order:i=0", infer_pool, evaluate_pool, backward_pool, NULL},
+    {"AveragePool", 1, 1, 1, POOL " count_include_pad:i", infer_pool, evaluate_pool, backward_pool, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

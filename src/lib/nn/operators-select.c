@@ -236,9 +236,9 @@ static pel_status backward_depth(const nn_call *call, const nn_gradients *g)
 }
 
 const nn_operator nn_operators_select[] = {
-    {"Slice", 3, 5, 1, infer_slice, evaluate_slice, backward_slice, NULL},
-    {"Pad", 2, 4, 1, infer_pad, evaluate_pad, backward_pad, NULL},
-    {"DepthToSpace", 1, 1, 1, infer_depth, evaluate_depth, backward_depth, NULL},
-    {"SpaceToDepth", 1, 1, 1, infer_depth, evaluate_depth, backward_depth, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Slice", 3, 5, 1, "", infer_slice, evaluate_slice, backward_slice, NULL},
+    {"Pad", 2, 4, 1, "mode:s", infer_pad, evaluate_pad, backward_pad, NULL},
+    {"DepthToSpace", 1, 1, 1, "blocksize:i mode:s", infer_depth, evaluate_depth, backward_depth, NULL},
+    {"SpaceToDepth", 1, 1, 1, "blocksize:i", infer_depth, evaluate_depth, backward_depth, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

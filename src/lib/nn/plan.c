@@ -167,7 +167,7 @@ static void note_uses(plan *p)
             size_t value = k < s->input_count ? s->inputs[k] : s->output;
             if (value == NONE)
                 continue;
-            buffer *b = &p->buffers[plan_picture(p, value).buffer - p->buffers];
+            buffer *b = plan_buffer(p, value);
             if (b->first == NONE) {
                 b->first = b->last = s->pass;
             } else {
@@ -196,11 +196,6 @@ static void rows_needed(const step *s, const plan *p, size_t k, size_t y0, size_
 
 static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
-static buffer *buffer_at(plan *p, size_t value)
-{
-    return &p->buffers[plan_picture(p, value).buffer - p->buffers];
-}
-
 /* Do rows of the step's output go to other passes, or out? */
 static bool is_sink(const plan *p, const step *s)
 {
@@ -217,7 +212,7 @@ void plan_band(plan *p, size_t pass, size_t part, size_t parts)
         step *s = &p->steps[i];
         if (s->pass != pass || s->whole)
             continue;
-        size_t target = s->output == NONE || s->gathers ? 0 : buffer_at(p, s->output)->target;
+        size_t target = s->output == NONE || s->gathers ? 0 : plan_buffer(p, s->output)->target;
         if (is_sink(p, s)) {
             size_t share = (s->height * (part + 1) + parts - 1) / parts;
             target = share > target ? share : target;
@@ -227,7 +222,7 @@ void plan_band(plan *p, size_t pass, size_t part, size_t parts)
         s->target = target > s->done ? target : s->done;
         for (size_t k = 0; k < s->input_count && s->target > s->done; k++) {
             ptrdiff_t from, to;
-            buffer *b = buffer_at(p, s->inputs[k]);
+            buffer *b = plan_buffer(p, s->inputs[k]);
             rows_needed(s, p, k, s->done, s->target, &from, &to);
             size_t need = to < 0 ? 0 : (size_t)to < b->h ? (size_t)to : b->h;
             b->target = need > b->target ? need : b->target;
@@ -235,13 +230,12 @@ void plan_band(plan *p, size_t pass, size_t part, size_t parts)
     }
 }
 
-/* The first row of a buffer that a step of this pass will still read; its height: none. */
-static size_t lowest_needed(const plan *p, const buffer *b, size_t pass)
+size_t plan_lowest_needed(const plan *p, const buffer *b, size_t pass, const step *but)
 {
     size_t low = b->h;
     for (size_t i = 0; i < p->step_count; i++) {
         const step *s = &p->steps[i];
-        if (s->pass != pass || s->whole || s->done >= s->height)
+        if (s == but || s->pass != pass || s->whole || s->done >= s->height)
             continue;
         for (size_t k = 0; k < s->input_count; k++)
             if (plan_picture(p, s->inputs[k]).buffer == b) {
@@ -288,8 +282,8 @@ static void size_rings(plan *p, size_t pass, size_t parts)
             if (s->pass != pass || s->whole || s->target <= s->done)
                 continue;
             if (s->output != NONE && !s->gathers) {
-                buffer *b = buffer_at(p, s->output);
-                size_t low = lowest_needed(p, b, pass), rows = s->target - (low < s->done ? low : s->done);
+                buffer *b = plan_buffer(p, s->output);
+                size_t low = plan_lowest_needed(p, b, pass, NULL), rows = s->target - (low < s->done ? low : s->done);
                 b->rows = rows > b->rows ? rows : b->rows;
             }
             s->done = s->target;
@@ -299,7 +293,7 @@ static void size_rings(plan *p, size_t pass, size_t parts)
         p->steps[i].done = 0;
 }
 
-/* ---- What columns see */
+/* ---- What rows and columns see */
 
 typedef struct {
     ptrdiff_t from, to; /* empty: from >= to */
@@ -313,22 +307,24 @@ static void widen(interval *i, ptrdiff_t from, ptrdiff_t to, size_t width)
     i->to = to > i->to ? to : i->to;
 }
 
-bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to)
+bool plan_reach(const plan *p, int axis, size_t at, size_t *from, size_t *to)
 {
     interval *seen = pel_alloc((p->buffer_count + 1) * sizeof *seen), all = {PTRDIFF_MAX, 0};
     for (size_t i = 0; seen != NULL && i < p->buffer_count; i++)
         seen[i] = (interval){PTRDIFF_MAX, 0};
     for (size_t i = p->step_count; seen != NULL && i-- > 0;) {
         const step *s = &p->steps[i];
-        interval out = {(ptrdiff_t)x, (ptrdiff_t)x + 1};
+        step single = *s; /* what a granule reads besides does not change the sample */
+        single.granule = 1;
+        interval out = {(ptrdiff_t)at, (ptrdiff_t)at + 1};
         if (s->output != NONE)
             out = seen[plan_picture(p, s->output).buffer - p->buffers];
         for (size_t k = 0; k < s->input_count && out.from < out.to; k++) {
             const buffer *b = plan_picture(p, s->inputs[k]).buffer;
             ptrdiff_t low = out.from, high = out.to;
             if (s->kind->needs != NULL)
-                s->kind->needs(s, p, k, 1, (size_t)out.from, (size_t)out.to, &low, &high);
-            widen(&seen[b - p->buffers], low, high, b->w);
+                s->kind->needs(&single, p, k, axis, (size_t)out.from, (size_t)out.to, &low, &high);
+            widen(&seen[b - p->buffers], low, high, axis == 0 ? b->h : b->w);
         }
         if (s->input_count == 0 && out.from < out.to) /* a load */
             all = (interval){out.from < all.from ? out.from : all.from, out.to > all.to ? out.to : all.to};
@@ -337,50 +333,6 @@ bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to)
     *from = all.from < all.to ? (size_t)all.from : 0;
     *to = all.from < all.to ? (size_t)all.to : 0;
     return seen != NULL;
-}
-
-/* ---- Memory */
-
-static size_t buffer_floats(const buffer *b) { return round_up(b->rows * buffer_row(b) + KERNEL_SLACK, 16); }
-
-static int larger_first(const void *a, const void *b)
-{
-    const buffer *x = *(const buffer *const *)a, *y = *(const buffer *const *)b;
-    size_t m = buffer_floats(x), n = buffer_floats(y);
-    return m != n ? (m < n ? 1 : -1) : (x > y) - (x < y);
-}
-
-/* The lowest offset at which nothing lies that is used in the same passes: the large ones first. */
-static pel_status place_buffers(const pel_context *ctx, plan *p)
-{
-    buffer **order = pel_alloc((p->buffer_count + 1) * sizeof *order);
-    if (order == NULL)
-        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
-    size_t count = 0;
-    for (size_t i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].first != NONE)
-            order[count++] = &p->buffers[i];
-    qsort(order, count, sizeof *order, larger_first);
-    for (size_t i = 0; i < count; i++) {
-        buffer *b = order[i];
-        for (bool moved = true; moved;) {
-            moved = false;
-            for (size_t k = 0; k < i; k++) {
-                const buffer *o = order[k];
-                if (o->first <= b->last && b->first <= o->last &&
-                    o->offset < b->offset + buffer_floats(b) &&
-                    b->offset < o->offset + buffer_floats(o)) {
-                    b->offset = o->offset + buffer_floats(o);
-                    moved = true;
-                }
-            }
-        }
-        size_t end = b->offset + buffer_floats(b);
-        p->arena = end > p->arena ? end : p->arena;
-        p->zero = buffer_row(b) > p->zero ? buffer_row(b) : p->zero;
-    }
-    pel_free(order);
-    return PEL_OK;
 }
 
 /* ---- All of it */
@@ -396,7 +348,7 @@ static pel_status check_size(const pel_context *ctx, const plan *p)
 
 static pel_status make_steps(const pel_context *ctx, plan *p)
 {
-    /* Steps may add values (moments). */
+    /* Steps may add values (moments, or the input in bf16: a node one). */
     size_t count = p->g.value_count + p->g.node_count;
     builder b = {ctx, p};
     p->places = pel_alloc((count + 1) * sizeof *p->places);
@@ -404,7 +356,7 @@ static pel_status make_steps(const pel_context *ctx, plan *p)
     if (p->places == NULL || p->buffers == NULL)
         return build_fail(&b);
     for (size_t i = 0; i < count; i++)
-        p->places[i] = (place){NONE, 0, NONE};
+        p->places[i] = (place){NONE, 0, NONE, NONE};
     find_views(&b);
     return build_all(&b);
 }
@@ -426,16 +378,19 @@ static void drop_constants(plan *p)
             nn_array_free(&g->values[i].array);
 }
 
-pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, plan *p)
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, pel_precision precision,
+                     const nn_kernels *kernels, plan *p)
 {
     memset(p, 0, sizeof *p);
     p->threads = pel_pool_threads(ctx->pool);
     p->opset = model->opset;
-    pel_status status = nn_kernels_choose(&p->kernels, ctx->error);
-    if (status == PEL_OK)
-        status = graph_make(ctx, model, inputs, &p->g);
-    for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++)
-        p->macs += p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
+    p->precision = precision;
+    p->kernels = kernels;
+    pel_status status = graph_make(ctx, model, inputs, &p->g);
+    for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++) {
+        p->g.nodes[i].macs = p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
+        p->macs += p->g.nodes[i].macs;
+    }
     if (status == PEL_OK)
         status = make_steps(ctx, p);
     if (status != PEL_OK)
@@ -447,7 +402,7 @@ pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_s
         size_rings(p, pass, plan_parts(p, pass));
     for (size_t i = 0; i < p->step_count; i++)
         p->scratch = p->steps[i].scratch > p->scratch ? p->steps[i].scratch : p->scratch;
-    status = place_buffers(ctx, p);
+    status = plan_place(ctx, p);
     return status == PEL_OK ? check_size(ctx, p) : status;
 }
 

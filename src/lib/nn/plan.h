@@ -24,19 +24,27 @@ typedef struct {
     size_t left, right;   /* pixels of zeros beside each row, that convolutions read */
     size_t rows;          /* that are kept */
     size_t first, last;   /* passes that use it */
+    bool half;            /* its samples are bf16, not floats */
+    /* plan-memory.c: the buffer whose memory it takes, or NONE; is its own taken; the last pass that its memory is
+     * used in, by itself or another. */
+    size_t shared;
+    bool taken;
+    size_t until;
     size_t offset;        /* floats, in the arena */
-    float *base;          /* pixel 0 of row 0; while the network runs */
+    char *base;           /* pixel 0 of row 0; while the network runs */
     size_t target;        /* rows that are needed, while a band is planned */
 } buffer;
 
-/* Floats from row to row. */
+/* Samples from row to row, and bytes of a sample. */
 static inline size_t buffer_row(const buffer *b) { return (b->left + b->w + b->right) * b->c; }
+static inline size_t buffer_sample(const buffer *b) { return b->half ? sizeof(bf16) : sizeof(float); }
 
 /* Where a graph's value is. */
 typedef struct {
     size_t parent;   /* the value that this one is a part of, or NONE */
     size_t channel;  /* where it begins in the parent */
     size_t buffer;   /* of one without parent; NONE: not a picture that a step makes */
+    size_t rounded;  /* the value that is this one in bf16, or NONE */
 } place;
 
 /* Part of the channels of a buffer: a value, as a step sees it. */
@@ -45,10 +53,14 @@ typedef struct {
     size_t channel, c, ld;
 } picture;
 
-static inline float *picture_row(const picture *p, size_t y)
+/* Its first sample in row y: a float or a bf16. */
+static inline void *picture_samples(const picture *p, size_t y)
 {
-    return p->buffer->base + (y % p->buffer->rows) * buffer_row(p->buffer) + p->channel;
+    const buffer *b = p->buffer;
+    return b->base + ((y % b->rows) * buffer_row(b) + p->channel) * buffer_sample(b);
 }
+/* Of one in floats. */
+static inline float *picture_row(const picture *p, size_t y) { return picture_samples(p, y); }
 
 typedef struct plan plan;
 typedef struct step step;
@@ -62,6 +74,8 @@ typedef struct {
     void (*run)(const step *s, const struct pel_network *n, const pel_context *ctx, size_t y0, size_t y1);
     void (*end)(const step *s, const struct pel_network *n); /* after the last row; may be NULL */
     void (*free)(step *s);                                  /* what `data` points to; may be NULL */
+    /* Is each sample of input k read for that of the output only, before it is stored?  NULL: never. */
+    bool (*in_place)(const step *s, size_t k);
 } step_kind;
 
 struct step {
@@ -87,10 +101,15 @@ struct plan {
     step *steps;
     size_t threads, arena, scratch, zero; /* floats: of the arena, a worker's scratch, the row of zeros */
     const nn_kernels *kernels;
+    pel_precision precision;
     bool local;
     double macs;
     int64_t opset;
 };
+
+/* pel_network_compile, for these inner loops: tests run each. */
+pel_status network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                           pel_precision precision, const nn_kernels *kernels, struct pel_network **network);
 
 struct pel_network {
     plan plan;
@@ -107,10 +126,19 @@ struct pel_network {
 /* ---- For the steps */
 
 picture plan_picture(const plan *p, size_t value);
-static inline const float *picture_row_or_zeros(const picture *p, const struct pel_network *n, ptrdiff_t y)
+static inline buffer *plan_buffer(plan *p, size_t value)
 {
-    return y >= 0 && (size_t)y < p->buffer->h ? picture_row(p, (size_t)y)
-                                              : n->zeros + p->buffer->left * p->buffer->c + p->channel;
+    return &p->buffers[plan_picture(p, value).buffer - p->buffers];
+}
+/* Row y, or a row of zeros above and below the picture; `x` pixels from its first. */
+static inline const void *picture_pixel_or_zeros(const picture *p, const struct pel_network *n, ptrdiff_t y,
+                                                 ptrdiff_t x)
+{
+    const buffer *b = p->buffer;
+    const char *row = (const char *)n->zeros + (b->left * b->c + p->channel) * buffer_sample(b);
+    if (y >= 0 && (size_t)y < b->h)
+        row = picture_samples(p, (size_t)y);
+    return row + x * (ptrdiff_t)(p->ld * buffer_sample(b));
 }
 
 /* ---- For building */
@@ -136,7 +164,14 @@ float *build_floats(const builder *b, const nn_array *a, size_t count, size_t ro
 /* Makes steps of node i (and of those that it takes with it, which are then `gone`); *made tells whether there
  * is a fast path for it. */
 typedef pel_status (*build_node)(builder *b, size_t i, bool *made);
+/* round.c.  Is the value wanted in bf16 by all that use it?  Then its maker may store it so (build_halve). */
+bool build_is_rounded(const builder *b, size_t value);
+void build_halve(builder *b, size_t value);
+/* The value in bf16: itself, or one that a step makes of it; NONE: out of memory. */
+size_t build_rounded(builder *b, size_t value);
 pel_status build_conv(builder *b, size_t i, bool *made);       /* Conv, ConvTranspose */
+/* Does node i take its input in bf16? */
+bool build_conv_rounds(const builder *b, size_t i);
 pel_status build_pointwise(builder *b, size_t i, bool *made);
 pel_status build_normalise(builder *b, size_t i, bool *made);  /* norms, means over the picture */
 pel_status build_move(builder *b, size_t i, bool *made);       /* Concat, Pad, Slice, DepthToSpace ... */
@@ -145,14 +180,20 @@ pel_status build_evaluate(builder *b, size_t i);               /* anything, by t
 pel_status build_load(builder *b, size_t input);
 pel_status build_store(builder *b, size_t output);
 
-/* plan.c: everything from model to memory. */
-pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, plan *p);
+/* plan.c: everything from model to memory, for these inner loops. */
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, pel_precision precision,
+                     const nn_kernels *kernels, plan *p);
 void plan_free(plan *p);
+/* The first row of a buffer that a step of this pass, other than `but`, will still read; its height: none. */
+size_t plan_lowest_needed(const plan *p, const buffer *b, size_t pass, const step *but);
+/* plan-memory.c: offsets in the arena, and its size. */
+pel_status plan_place(const pel_context *ctx, plan *p);
 /* One band: sets the steps' targets of a pass so that `part` of `parts` of its results are made. */
 void plan_band(plan *p, size_t pass, size_t part, size_t parts);
 
-/* The columns of the inputs that column `x` of the outputs depends on: [*from, *to), within the picture. */
-bool plan_reach(const plan *p, size_t x, size_t *from, size_t *to); /* false: out of memory */
+/* The rows (axis 0) or columns (1) of the inputs that row or column `at` of the outputs depends on: [*from, *to),
+ * within the picture.  false: out of memory. */
+bool plan_reach(const plan *p, int axis, size_t at, size_t *from, size_t *to);
 /* Bands of a pass. */
 size_t plan_parts(const plan *p, size_t pass);
 

@@ -7,6 +7,7 @@
 
 #include <pellucid/pool.h>
 
+#include "match.h"
 #include "plan.h"
 
 static const struct {
@@ -107,7 +108,15 @@ static void point_run(const step *s, const pel_network *n, const pel_context *ct
     pel_pool_run(ctx->pool, y1 - y0, point_job, &w);
 }
 
-static const step_kind point_kind = {"pointwise", point_needs, point_run, NULL, point_free};
+static bool point_in_place(const step *s, size_t k)
+{
+    (void)s;
+    (void)k; /* one that is broadcast has another size */
+    return true;
+}
+
+static const step_kind point_kind = {
+    .name = "pointwise", .needs = point_needs, .run = point_run, .free = point_free, .in_place = point_in_place};
 
 /* ---- From a node */
 
@@ -150,13 +159,77 @@ static bool set_parameters(const builder *b, const graph_node *n, size_t row, po
     return true;
 }
 
-pel_status build_pointwise(builder *b, size_t i, bool *made)
+/* ---- What has no kernel: the reference's function, sample by sample */
+
+typedef struct {
+    nn_function f;
+    double p, q;
+} plain;
+
+static void plain_job(void *arg, size_t index, size_t worker)
+{
+    const work *w = arg;
+    const plain *p = w->s->data;
+    picture in = plan_picture(&w->n->plan, w->s->inputs[0]), out = plan_picture(&w->n->plan, w->s->output);
+    const float *from = picture_row(&in, w->y0 + index);
+    float *to = picture_row(&out, w->y0 + index);
+    (void)worker;
+    for (size_t x = 0; x < out.buffer->w; x++)
+        for (size_t c = 0; c < out.c; c++)
+            to[x * out.ld + c] = (float)p->f((double)from[x * in.ld + c], p->p, p->q);
+}
+
+static void plain_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
+{
+    work w = {s, n, y0};
+    pel_pool_run(ctx->pool, y1 - y0, plain_job, &w);
+}
+
+static const step_kind plain_kind = {.name = "pointwise, plain", .run = plain_run};
+
+static pel_status build_plain(builder *b, const graph_node *n, bool *made)
+{
+    plain p = {0};
+    p.f = nn_operator_function(n->node, &p.p, &p.q);
+    if (p.f == NULL || !build_is_picture(b, n->inputs[0]) || !build_is_picture(b, n->outputs[0]))
+        return PEL_OK;
+    *made = true;
+    step *s = build_step(b, &plain_kind, sizeof p, 1, n->inputs, n->outputs[0]);
+    if (s == NULL)
+        return build_fail(b);
+    *(plain *)s->data = p;
+    return PEL_OK;
+}
+
+/* ---- Several nodes */
+
+static pel_status build_gelu(builder *b, size_t i, bool *made)
+{
+    graph *g = &b->p->g;
+    match m;
+    if (!build_is_picture(b, g->nodes[i].inputs[0]) || !match_gelu(g, i, &m))
+        return PEL_OK;
+    *made = true;
+    for (size_t k = 0; k < m.count; k++)
+        g->nodes[m.nodes[k]].gone = true;
+    step *s = build_step(b, &point_kind, sizeof(point), 1, g->nodes[i].inputs, g->nodes[m.last].outputs[0]);
+    if (s == NULL)
+        return build_fail(b);
+    *(point *)s->data = (point){.f = POINT_GELU, .source = {0, -1}};
+    return PEL_OK;
+}
+
+/* ---- One node */
+
+static pel_status build_point(builder *b, size_t i, bool *made)
 {
     const graph_node *n = &b->p->g.nodes[i];
     size_t row = 0, rows = sizeof table / sizeof table[0], pictures = 0, inputs[2];
     while (row < rows && strcmp(n->op->name, table[row].name) != 0)
         row++;
-    if (row == rows || !build_is_picture(b, n->outputs[0]))
+    if (row == rows)
+        return build_plain(b, n, made);
+    if (!build_is_picture(b, n->outputs[0]))
         return PEL_OK;
     point p = {.f = table[row].f, .source = {-1, -1}};
     size_t wanted = p.f < POINT_ADD ? 1 : 2, constant = NONE;
@@ -185,4 +258,10 @@ pel_status build_pointwise(builder *b, size_t i, bool *made)
     }
     *(point *)s->data = p;
     return PEL_OK;
+}
+
+pel_status build_pointwise(builder *b, size_t i, bool *made)
+{
+    pel_status status = build_gelu(b, i, made);
+    return status == PEL_OK && !*made ? build_point(b, i, made) : status;
 }

@@ -83,7 +83,8 @@ static void resize_run(const step *s, const pel_network *n, const pel_context *c
     pel_pool_run(ctx->pool, y1 - y0, resize_job, &w);
 }
 
-static const step_kind resize_kind = {"resize", resize_needs, resize_run, NULL, resize_free};
+static const step_kind resize_kind = {
+    .name = "resize", .needs = resize_needs, .run = resize_run, .free = resize_free};
 
 static pel_status build_resize(builder *b, const graph_node *n, bool *made)
 {
@@ -167,7 +168,7 @@ static void pool_run(const step *s, const pel_network *n, const pel_context *ctx
     pel_pool_run(ctx->pool, y1 - y0, pool_job, &w);
 }
 
-static const step_kind pool_kind = {"pool", pool_needs, pool_run, NULL, NULL};
+static const step_kind pool_kind = {.name = "pool", .needs = pool_needs, .run = pool_run};
 
 static pel_status build_pool(builder *b, const graph_node *n, bool *made)
 {
