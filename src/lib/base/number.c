@@ -100,11 +100,13 @@ void pel_number_format(double value, char text[32])
 {
     pthread_once(&c_locale_once, make_c_locale);
     locale_t old = c_locale != (locale_t)0 ? uselocale(c_locale) : (locale_t)0;
+    char shortest[32]; /* -1.23456789e-308 is the longest: 16 characters */
     for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtof(text, NULL) == (float)value)
+        snprintf(shortest, sizeof shortest, "%.*g", digits, value);
+        if (strtof(shortest, NULL) == (float)value)
             break;
     }
+    strcpy(text, shortest);
     if (old != (locale_t)0)
         uselocale(old);
 }

@@ -14,8 +14,8 @@ libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-
 libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/operator-internal.h \
   src/lib/nn/operators-conv.c src/lib/nn/operators-pointwise.c src/lib/nn/operators-shape.c \
   src/lib/nn/operators-select.c src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
-  src/lib/nn/operators-fourier.c \
-  src/lib/nn/axis.c src/lib/nn/axis.h
+  src/lib/nn/operators-normalise.c src/lib/nn/operators-fourier.c \
+  src/lib/nn/axis.c src/lib/nn/axis.h src/lib/nn/index-map.c src/lib/nn/index-map.h
 
 # The compiler, the steps it makes, and the loop that runs them.
 libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
