@@ -59,6 +59,29 @@ bool pel_number_real(const char *text, double *value)
     return true;
 }
 
+bool pel_number_range(const char *text, double *low, double *high)
+{
+    double a, b;
+    const char *dots = strstr(text, "..");
+    if (dots == NULL) {
+        if (!pel_number_real(text, &a))
+            return false;
+        b = a;
+    } else {
+        char left[64];
+        size_t n = (size_t)(dots - text);
+        if (n >= sizeof left)
+            return false;
+        memcpy(left, text, n);
+        left[n] = '\0';
+        if (!pel_number_real(left, &a) || !pel_number_real(dots + 2, &b) || a > b)
+            return false;
+    }
+    *low = a;
+    *high = b;
+    return true;
+}
+
 bool pel_number_integer(const char *text, long long *value)
 {
     const char *digits = text + (*text == '+' || *text == '-');
