@@ -24,6 +24,11 @@ libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c 
   src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 
+# Gradients.
+pelinclude_HEADERS += include/pellucid/gradient.h
+libpel_nn_la_SOURCES += src/lib/nn/gradient.c src/lib/nn/gradient-plain.c src/lib/nn/gradient-plain.h \
+  src/lib/nn/parameters.c src/lib/nn/parameters.h
+
 # Architectures.
 pelinclude_HEADERS += include/pellucid/nets.h
 libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/nets/nets.c src/lib/nn/nets/ffdnet.c \
