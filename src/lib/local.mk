@@ -27,6 +27,7 @@ include src/lib/deconv/local.mk
 include src/lib/blind/local.mk
 include src/lib/metric/local.mk
 include src/lib/nn/local.mk
+include src/lib/train/local.mk
 include src/lib/stage/local.mk
 include src/lib/io/local.mk
 include src/lib/plot/local.mk

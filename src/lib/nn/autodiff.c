@@ -14,13 +14,14 @@
 #include "operator-internal.h"
 
 enum {
-    CONV, CONV_TRANSPOSE, ADD, MUL, NEG, SPLIT, CONCAT, TO_SPACE, TO_DEPTH, MEAN, STANDARDISE,
+    CONV, CONV_TRANSPOSE, ADD, SUB, MUL, DIV, NEG, SPLIT, CONCAT, TO_SPACE, TO_DEPTH, MEAN, STANDARDISE,
     ACTIVATION, POOL, SPREAD, EXPAND, STANDARDISE_BACK, INSTANCE_BACK, WEIGHTS, CHANNELS, REFERENCE,
 };
 
 static const nn_operator operators[] = {
     [CONV] = {.name = "Conv"},           [CONV_TRANSPOSE] = {.name = "ConvTranspose"},
     [ADD] = {.name = "Add"},             [MUL] = {.name = "Mul"},
+    [SUB] = {.name = "Sub"},             [DIV] = {.name = "Div"},
     [NEG] = {.name = "Neg"},             [SPLIT] = {.name = "Split"},
     [CONCAT] = {.name = "Concat"},       [TO_SPACE] = {.name = "DepthToSpace"},
     [TO_DEPTH] = {.name = "SpaceToDepth"}, [MEAN] = {.name = "GlobalAveragePool"},
@@ -174,6 +175,51 @@ static bool activation(state *st, size_t i, size_t dy)
     return true;
 }
 
+static bool exponential(state *st, size_t i, size_t dy)
+{
+    const graph_node n = st->g->nodes[i];
+    if (!is_picture(st->g, n.outputs[0]))
+        return false;
+    contribute(st, n.inputs[0], emit(st, MUL, i, n.inputs[0], 2, (size_t[]){dy, n.outputs[0]}, NULL));
+    return true;
+}
+
+/* dy in two parts, where the input is above 0 and where it is not. */
+static void part(state *st, size_t i, size_t dy, size_t *above, size_t *below)
+{
+    const graph_node n = st->g->nodes[i];
+    *above = emit(st, ACTIVATION, i, n.inputs[0], 2, (size_t[]){dy, n.inputs[0]}, &n);
+    *below = st->failed ? NONE : emit(st, SUB, i, n.inputs[0], 2, (size_t[]){dy, *above}, NULL);
+}
+
+static bool absolute(state *st, size_t i, size_t dy)
+{
+    const graph_node n = st->g->nodes[i];
+    size_t above, below;
+    if (!is_picture(st->g, n.outputs[0]))
+        return false;
+    part(st, i, dy, &above, &below);
+    contribute(st, n.inputs[0], st->failed ? NONE : emit(st, SUB, i, n.inputs[0], 2, (size_t[]){above, below}, NULL));
+    return true;
+}
+
+static bool prelu(state *st, size_t i, size_t dy)
+{
+    const graph_node n = st->g->nodes[i];
+    size_t above, below;
+    if (!is_picture(st->g, n.outputs[0]) || !is_picture(st->g, n.inputs[0]) ||
+        st->g->values[n.inputs[1]].array.values == NULL || !is_by_channel(st->g, n.inputs[1], n.outputs[0]))
+        return false;
+    part(st, i, dy, &above, &below);
+    if (is_active(st, n.inputs[1]) && !st->failed)
+        emit_sink(st, CHANNELS, i, 1, 2, (size_t[]){below, n.inputs[0]});
+    if (!is_active(st, n.inputs[0]) || st->failed)
+        return true;
+    size_t weighed = emit(st, MUL, i, n.inputs[0], 2, (size_t[]){below, n.inputs[1]}, NULL);
+    contribute(st, n.inputs[0], st->failed ? NONE : emit(st, ADD, i, n.inputs[0], 2, (size_t[]){above, weighed}, NULL));
+    return true;
+}
+
 /* The sum of a picture's gradient over what operand k is broadcast along. */
 static bool reduce_to(state *st, size_t i, size_t k, size_t dy, size_t factor)
 {
@@ -246,6 +292,25 @@ static bool mul(state *st, size_t i, size_t dy)
         else
             reduce_to(st, i, k, dy, other);
     }
+    return true;
+}
+
+/* q = a / b: dy / b, and -dy / b * q. */
+static bool divide(state *st, size_t i, size_t dy)
+{
+    const graph_node n = st->g->nodes[i];
+    for (size_t k = 0; k < 2; k++)
+        if (is_active(st, n.inputs[k]) && !same_shape(st->g, n.inputs[k], n.outputs[0]))
+            return false;
+    if (!is_picture(st->g, n.outputs[0]))
+        return false;
+    size_t quotient = emit(st, DIV, i, n.outputs[0], 2, (size_t[]){dy, n.inputs[1]}, NULL);
+    if (is_active(st, n.inputs[0]))
+        contribute(st, n.inputs[0], quotient);
+    if (!is_active(st, n.inputs[1]) || st->failed)
+        return true;
+    size_t slope = emit(st, MUL, i, n.outputs[0], 2, (size_t[]){quotient, n.outputs[0]}, NULL);
+    contribute(st, n.inputs[1], st->failed ? NONE : emit(st, NEG, i, n.outputs[0], 1, &slope, NULL));
     return true;
 }
 
@@ -336,15 +401,37 @@ static bool max_pool(state *st, size_t i, size_t dy)
     return tiles;
 }
 
-/* Resize, Pad, Slice in space: gradient-spread.c finds the map in the node's own step. */
+/* Means of windows within the picture: each sample counts the same. */
+static bool is_plain_mean(const graph *g, const graph_node *n)
+{
+    const pel_attribute *kernel = pel_node_attribute(n->node, "kernel_shape");
+    const pel_attribute *strides = pel_node_attribute(n->node, "strides");
+    const pel_attribute *pads = pel_node_attribute(n->node, "pads");
+    bool plain = kernel != NULL && kernel->count == 2 && pel_node_attribute(n->node, "dilations") == NULL &&
+                 strcmp(pel_node_string(n->node, "auto_pad", "NOTSET"), "NOTSET") == 0;
+    for (size_t k = 0; plain && pads != NULL && k < pads->count; k++)
+        plain = pads->integers[k] == 0;
+    for (size_t k = 0; plain && k < 2; k++) {
+        int64_t stride = strides != NULL ? strides->integers[k] : 1;
+        plain = (g->values[n->outputs[0]].array.dims[2 + k] - 1) * stride + kernel->integers[k] <=
+                g->values[n->inputs[0]].array.dims[2 + k];
+    }
+    return plain;
+}
+
+/* Resize, Pad, Slice, AveragePool: gradient-steps.c finds the map from the node. */
 static bool spread(state *st, size_t i, size_t dy)
 {
     const graph_node n = st->g->nodes[i];
-    if (!is_picture(st->g, n.inputs[0]) || !is_picture(st->g, n.outputs[0]) ||
-        st->g->values[n.inputs[0]].array.dims[1] != st->g->values[n.outputs[0]].array.dims[1])
+    const graph *g = st->g;
+    if (!is_picture(g, n.inputs[0]) || !is_picture(g, n.outputs[0]))
+        return false;
+    bool slice = strcmp(n.op->name, "Slice") == 0, pool = strcmp(n.op->name, "AveragePool") == 0;
+    const int64_t *in = g->values[n.inputs[0]].array.dims, *out = g->values[n.outputs[0]].array.dims;
+    if ((in[1] != out[1] && !slice) || (pool && !is_plain_mean(g, &n)))
         return false;
     for (size_t k = 1; k < n.input_count; k++)
-        if (is_active(st, n.inputs[k]))
+        if (n.inputs[k] != NONE && (is_active(st, n.inputs[k]) || g->values[n.inputs[k]].array.values == NULL))
             return false;
     contribute(st, n.inputs[0], emit(st, SPREAD, i, n.inputs[0], 1, &dy, &n));
     return true;
@@ -389,10 +476,13 @@ static const struct {
 } rules[] = {
     {"Conv", convolution, true},   {"ConvTranspose", convolution, true}, {"InstanceNormalization", instance_norm, true},
     {"Add", add, true},            {"Sub", add, true},                   {"Mul", mul, true},
+    {"PRelu", prelu, true},        {"Div", divide, false},               {"Exp", exponential, false},
+    {"Abs", absolute, false},
     {"Relu", activation, false},   {"LeakyRelu", activation, false},     {"Sigmoid", activation, false},
     {"Tanh", activation, false},   {"Identity", identity, false},        {"Dropout", identity, false},
     {"Concat", concat, false},     {"Split", split, false},              {"DepthToSpace", depth, false},
     {"SpaceToDepth", depth, false}, {"MaxPool", max_pool, false},        {"Resize", spread, false},
+    {"AveragePool", spread, false},
     {"Pad", spread, false},        {"Slice", spread, false},             {"GlobalAveragePool", mean, false},
     {"ReduceMean", mean, false},   {"Standardise", standardise, false},
 };

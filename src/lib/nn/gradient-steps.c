@@ -104,7 +104,7 @@ static pel_status build_expand(builder *b, const graph_node *n)
     return PEL_OK;
 }
 
-/* ---- The adjoint of Resize, Pad, Slice: sample i gets what it gave, weighted, to samples index[first[i]] ... */
+/* ---- The adjoint of Resize, Pad, Slice, AveragePool: sample i gets what it gave, weighted, to samples index[first[i]] ... */
 
 typedef struct {
     size_t *first, *index;
@@ -113,6 +113,7 @@ typedef struct {
 
 typedef struct {
     spread_axis axis[2]; /* y, x */
+    size_t channel;      /* the first of those that have a gradient; others get 0 */
 } spread;
 
 static void spread_free(step *s)
@@ -145,7 +146,7 @@ static void spread_run(const step *s, const pel_network *n, const pel_context *c
     const spread *o = s->data;
     const spread_axis *ay = &o->axis[0], *ax = &o->axis[1];
     picture in = plan_picture(&n->plan, s->inputs[0]), out = plan_picture(&n->plan, s->output);
-    size_t width = in.buffer->w, channels = out.c;
+    size_t width = in.buffer->w, channels = in.c;
     float *line = n->scratch[0];
     (void)ctx;
     for (size_t y = y0; y < y1; y++) {
@@ -158,7 +159,8 @@ static void spread_run(const step *s, const pel_network *n, const pel_context *c
         }
         for (size_t x = 0; x < out.buffer->w; x++) {
             float *to = picture_row(&out, y) + x * out.ld;
-            memset(to, 0, channels * sizeof *to);
+            memset(to, 0, out.c * sizeof *to);
+            to += o->channel;
             for (size_t i = ax->first[x]; i < ax->first[x + 1]; i++)
                 for (size_t c = 0; c < channels; c++)
                     to[c] += ax->weight[i] * line[ax->index[i] * channels + c];
@@ -219,6 +221,41 @@ static pel_status spread_resize(builder *b, const graph_node *of, size_t axis, s
     return good ? PEL_OK : build_fail(b);
 }
 
+/* Output i is the mean of inputs from i * stride on. */
+static pel_status spread_mean(const builder *b, const graph_node *of, size_t axis, size_t samples, size_t count,
+                              spread_axis *to)
+{
+    const pel_attribute *strides = pel_node_attribute(of->node, "strides");
+    size_t taps = (size_t)pel_node_attribute(of->node, "kernel_shape")->integers[axis];
+    size_t stride = strides != NULL ? (size_t)strides->integers[axis] : 1;
+    ptrdiff_t *index = pel_alloc((count * taps + 1) * sizeof *index);
+    double *weight = pel_alloc((count * taps + 1) * sizeof *weight);
+    bool good = index != NULL && weight != NULL;
+    for (size_t i = 0; good && i < count * taps; i++) {
+        index[i] = (ptrdiff_t)(i / taps * stride + i % taps);
+        weight[i] = 1 / (double)taps;
+    }
+    good = good && turn_around(to, samples, count, taps, index, weight);
+    pel_free(index);
+    pel_free(weight);
+    return good ? PEL_OK : build_fail(b);
+}
+
+/* Which channels Slice takes: one after the other. */
+static pel_status find_channel(const builder *b, const graph_node *of, size_t count, size_t *first)
+{
+    ptrdiff_t *index = build_move_axis(b, of, 1);
+    bool good = index != NULL, run = true;
+    for (size_t c = 1; good && c < count; c++)
+        run = run && index[c] == index[0] + (ptrdiff_t)c;
+    *first = good ? (size_t)index[0] : 0;
+    pel_free(index);
+    return !good ? build_fail(b)
+           : run ? PEL_OK
+                 : pel_error_set(b->ctx->error, PEL_EINVAL, "node %zu (%s): channels in another order cannot be "
+                                 "differentiated", of->number, of->op->name);
+}
+
 static pel_status build_spread(builder *b, const graph_node *n)
 {
     const graph_node *of = &b->p->g.nodes[n->of];
@@ -228,11 +265,15 @@ static pel_status build_spread(builder *b, const graph_node *n)
     spread *o = s->data;
     picture in = plan_picture(b->p, n->inputs[0]), out = plan_picture(b->p, n->outputs[0]);
     size_t samples[2] = {out.buffer->h, out.buffer->w}, counts[2] = {in.buffer->h, in.buffer->w};
-    s->scratch = in.buffer->w * out.c;
-    pel_status status = PEL_OK;
+    s->scratch = in.buffer->w * in.c;
+    pel_status status = strcmp(of->op->name, "Slice") == 0 ? find_channel(b, of, in.c, &o->channel) : PEL_OK;
     for (size_t k = 0; k < 2 && status == PEL_OK; k++) {
         if (strcmp(of->op->name, "Resize") == 0) {
             status = spread_resize(b, of, 2 + k, samples[k], counts[k], &o->axis[k]);
+            continue;
+        }
+        if (strcmp(of->op->name, "AveragePool") == 0) {
+            status = spread_mean(b, of, k, samples[k], counts[k], &o->axis[k]);
             continue;
         }
         ptrdiff_t *index = build_move_axis(b, of, 2 + k);

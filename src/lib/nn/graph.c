@@ -6,6 +6,7 @@
 
 #include "graph.h"
 #include "names.h"
+#include "parameters.h"
 
 /* ---- Storage */
 
@@ -84,24 +85,6 @@ static pel_status add_named(const pel_context *ctx, graph *g, nn_names *names, c
     return PEL_OK;
 }
 
-/* Numbers without dimensions (an epsilon, an exponent) are none, nor what the metadata pellucid.fixed name. */
-static bool is_parameter(const pel_model *m, const pel_model_tensor *t)
-{
-    const char *fixed = pel_model_metadata(m, "pellucid.fixed");
-    size_t length = strlen(t->name);
-    for (const char *at = fixed; at != NULL && (at = strstr(at, t->name)) != NULL && length > 0; at += length)
-        if ((at == fixed || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return false;
-    for (size_t i = 0; i < m->node_count; i++) {
-        const pel_node *n = &m->nodes[i];
-        size_t first = strcmp(n->operator, "Resize") == 0 ? 1 : strcmp(n->operator, "BatchNormalization") == 0 ? 3 : NONE;
-        for (size_t k = first; k < n->input_count; k++) /* scales; statistics */
-            if (strcmp(n->inputs[k], t->name) == 0)
-                return false;
-    }
-    return t->type == PEL_MODEL_FLOAT && t->rank > 0;
-}
-
 static pel_status add_constant(const pel_context *ctx, graph *g, nn_names *names,
                                const pel_model_tensor *t)
 {
@@ -115,7 +98,7 @@ static pel_status add_constant(const pel_context *ctx, graph *g, nn_names *names
     pel_status status = add_named(ctx, g, names, t->name, &a, &value);
     if (status != PEL_OK && value == NONE)
         nn_array_free(&a);
-    if (status == PEL_OK && g->trains && is_parameter(g->model, t)) {
+    if (status == PEL_OK && g->trains && nn_is_parameter(g->model, t)) {
         g->values[value].parameter = g->parameters;
         g->parameters += count;
     }

@@ -1,5 +1,4 @@
-pelinclude_HEADERS += include/pellucid/model.h include/pellucid/network.h include/pellucid/cnn.h \
-  include/pellucid/gradient.h
+pelinclude_HEADERS += include/pellucid/model.h include/pellucid/network.h include/pellucid/cnn.h
 
 # The engine is a convenience library: the shared one exports pel_* only, and tests see the rest.
 noinst_LTLIBRARIES += libpel-nn.la
@@ -19,12 +18,17 @@ libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/o
   src/lib/nn/axis.c src/lib/nn/axis.h src/lib/nn/index-map.c src/lib/nn/index-map.h
 
 # The compiler, the steps it makes, and the loop that runs them.
-libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/autodiff.c src/lib/nn/autodiff.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
+libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
   src/lib/nn/match.c src/lib/nn/match.h src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/conv-pack.c src/lib/nn/round.c \
   src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
-  src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c \
-  src/lib/nn/gradient.c src/lib/nn/gradient-internal.h src/lib/nn/gradient-steps.c src/lib/nn/gradient-weights.c src/lib/nn/gradient-norm.c
+  src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
+
+# Gradients.
+pelinclude_HEADERS += include/pellucid/gradient.h
+libpel_nn_la_SOURCES += src/lib/nn/autodiff.c src/lib/nn/autodiff.h src/lib/nn/gradient.c src/lib/nn/gradient-internal.h \
+  src/lib/nn/gradient-steps.c src/lib/nn/gradient-weights.c src/lib/nn/gradient-norm.c src/lib/nn/parameters.c \
+  src/lib/nn/parameters.h
 
 # Architectures.
 pelinclude_HEADERS += include/pellucid/nets.h
@@ -34,7 +38,8 @@ libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/n
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
 # Models on frames.
-libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
+libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-inputs.c src/lib/nn/cnn-pairs.c \
+  src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.

@@ -163,7 +163,8 @@ static void number_passes(plan *p)
                     s->pass = pass > s->pass ? pass : s->pass;
                 }
         for (size_t m = 0; m < i && s->waits; m++)
-            s->pass = p->steps[m].pass >= s->pass ? p->steps[m].pass + 1 : s->pass;
+            if (!p->steps[m].waits && p->steps[m].pass >= s->pass)
+                s->pass = p->steps[m].pass + 1;
         if (s->waits)
             p->last_forward = s->pass - 1;
         for (size_t m = 0; m < i && s->whole; m++)

@@ -201,6 +201,8 @@ static const step_kind plain_kind = {.name = "pointwise, plain", .run = plain_ru
 static pel_status build_plain(builder *b, const graph_node *n, bool *made)
 {
     plain p = {0};
+    if (n->of != NONE) /* its attributes are those of a node of the model */
+        return PEL_OK;
     p.f = nn_operator_function(n->node, &p.p, &p.q);
     if (p.f == NULL || !build_is_picture(b, n->inputs[0]) || !build_is_picture(b, n->outputs[0]))
         return PEL_OK;
@@ -287,7 +289,8 @@ pel_status build_activation_gradient(builder *b, size_t i)
         const char *op;
         nn_point f;
     } rows[] = {{"Relu", POINT_RELU_GRADIENT}, {"LeakyRelu", POINT_LEAKY_GRADIENT},
-                {"Sigmoid", POINT_SIGMOID_GRADIENT}, {"Tanh", POINT_TANH_GRADIENT}};
+                {"Sigmoid", POINT_SIGMOID_GRADIENT}, {"Tanh", POINT_TANH_GRADIENT},
+                {"PRelu", POINT_RELU_GRADIENT}, {"Abs", POINT_RELU_GRADIENT}}; /* from the input: the part above 0 */
     const graph_node *n = &b->p->g.nodes[i], *of = &b->p->g.nodes[n->of];
     point p = {.source = {0, 1}, .parameter = NONE, .p = (float)pel_node_float(of->node, "alpha", 0.01)};
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
