@@ -19,6 +19,8 @@
 
 PEL_BEGIN_DECLS
 
+#define PEL_CNN_INPUTS 8 /* most inputs or outputs of a model */
+
 typedef enum {
     PEL_CNN_BY_CHANNEL, /* a grey model restores each channel by itself */
     PEL_CNN_LUMA,       /* it restores the luma; what it changes there is added to all channels */
@@ -58,6 +60,22 @@ void pel_cnn_reset(pel_cnn *cnn);
 pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
                        const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
                        pel_cnn_report *report);
+
+/* ---- Pairs: what a model learns from is the image with its companions, and the truth. */
+
+typedef struct {
+    size_t samples;     /* of one picture: 1, or its channels for a grey model */
+    size_t input_count;
+    pel_size inputs[PEL_CNN_INPUTS], target; /* of a sample */
+} pel_cnn_pair;
+
+/* How many samples a bundle is, and of which sizes.  PEL_EINVAL: no truth or another companion missing, a volume, sides
+ * that are no multiple of the model's, or a model that takes a window of frames or has a state. */
+pel_status pel_cnn_pair_sizes(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle, pel_cnn_pair *pair);
+/* Sets inputs and target of one sample, planar, as pel_cnn_run gives them to the model: in its range, holes filled.
+ * PEL_EINVAL: a truth that is not finite. */
+pel_status pel_cnn_pair_take(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                             const pel_cnn_pair *pair, size_t sample, float *const *inputs, float *target);
 
 PEL_END_DECLS
 #endif

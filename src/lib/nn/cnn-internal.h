@@ -5,7 +5,7 @@
 
 #include <pellucid/cnn.h>
 
-#define MOST_INPUTS 8
+#define MOST_INPUTS PEL_CNN_INPUTS
 #define MOST_WINDOW 16
 
 typedef enum { IMAGE, DATA, SIGMA, PSF, REFERENCE, STATE } role;
@@ -37,6 +37,18 @@ typedef struct {
     pel_cnn_report *report;
     pel_size size, padded; /* of a plane: depth 1, the image's channels */
 } job;
+
+/* cnn-inputs.c.  What is 1 and 0 to the model: the keys white and black, else the greatest sample and 0. */
+void cnn_find_scale(const pel_frame *image, pel_cnn_report *report);
+static inline double cnn_scale(const job *j) { return j->c->range / (j->report->white - j->report->black); }
+/* The frame that an input takes; an error says what is missing. */
+pel_status cnn_find_frame(const job *j, role r, const pel_frame **frame);
+/* Channel `channel` of a frame's slice `z`, holes filled, to the model's scale. */
+pel_status cnn_give_plane(const job *j, const pel_frame *f, size_t z, size_t channel, float *to);
+/* Input k of the model, `channels` planes from `first` on. */
+pel_status cnn_give_input(const job *j, size_t k, size_t z, size_t first, size_t channels, float *to);
+/* Its size, for a picture of `channels` (each frame of a window). */
+pel_status cnn_input_size(const job *j, size_t k, size_t channels, pel_size *size);
 
 /* cnn-luma.c.  pel_cnn_run on the luma of an image of three channels, and of what else the model reads of pictures. */
 pel_status cnn_run_luma(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,

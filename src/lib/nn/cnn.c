@@ -1,4 +1,4 @@
-/* cnn.c - models on frames: scale, pad, gather the inputs, run, and back.
+/* cnn.c - models on frames: the network for a picture, runs of it, and back to a frame.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <pellucid/fill.h>
 
 #include "cnn-internal.h"
 
@@ -130,128 +128,6 @@ void pel_cnn_reset(pel_cnn *cnn)
     }
 }
 
-/* ---- One run: planes of the stream to the model's inputs */
-
-/* Padded by reflection about the outermost samples. */
-static size_t reflect(size_t i, size_t size)
-{
-    size_t period = size > 1 ? 2 * (size - 1) : 1;
-    i %= period;
-    return i < size ? i : period - i;
-}
-
-static void pad_plane(const float *from, pel_size size, pel_size padded, double scale, double black, float *to)
-{
-    for (size_t y = 0; y < padded.h; y++)
-        for (size_t x = 0; x < padded.w; x++)
-            to[y * padded.w + x] =
-                (float)(((double)from[reflect(y, size.h) * size.w + reflect(x, size.w)] - black) * scale);
-}
-
-static double scale_of(const job *j) { return j->c->range / (j->report->white - j->report->black); }
-
-/* Channel `channel` of a frame's slice `z`, holes filled, to the model's scale. */
-static pel_status give_plane(const job *j, const pel_frame *f, size_t z, size_t channel, float *to)
-{
-    size_t plane = f->size.w * f->size.h;
-    const float *from = pel_frame_floats(f) + (channel * f->size.d + z) * plane;
-    pel_size one = pel_size_make(f->size.w, f->size.h, 1, 1);
-    float *filled = pel_alloc_floats(2 * plane), *mask = filled + plane;
-    pel_status status = filled == NULL ? pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory") : PEL_OK;
-    bool all = true;
-    for (size_t i = 0; i < plane && status == PEL_OK; i++) {
-        mask[i] = isfinite(from[i]);
-        all = all && isfinite(from[i]);
-    }
-    if (status == PEL_OK && !all)
-        status = pel_fill_holes(j->ctx, from, mask, one, filled);
-    if (status == PEL_OK)
-        pad_plane(all ? from : filled, one, j->padded, scale_of(j), j->report->black, to);
-    pel_free(filled);
-    return status;
-}
-
-/* The noise level: one number for all, or a map. */
-static pel_status give_sigma(const job *j, size_t z, size_t channel, float *to)
-{
-    const pel_frame *f = pel_bundle_find(j->bundle, "sigma", NULL);
-    size_t count = j->padded.w * j->padded.h;
-    double s = j->params->sigma;
-    if (isnan(s) && f == NULL)
-        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model needs the noise level, and the stream has no sigma: "
-                             "put pel-noise or a solver before it, or give -s");
-    if (isnan(s) && pel_size_count(f->size) > 1) {
-        if (f->size.w != j->size.w || f->size.h != j->size.h || z >= f->size.d)
-            return pel_error_set(j->ctx->error, PEL_EINVAL, "the map of sigma does not have the image's size");
-        channel = channel < f->size.c ? channel : f->size.c - 1;
-        pad_plane(pel_frame_floats(f) + (channel * f->size.d + z) * f->size.w * f->size.h, f->size, j->padded,
-                  scale_of(j), 0, to);
-        return PEL_OK;
-    }
-    s = isnan(s) ? (double)pel_frame_floats(f)[0] : s;
-    for (size_t i = 0; i < count; i++)
-        to[i] = (float)(s * scale_of(j));
-    return PEL_OK;
-}
-
-/* The frame that an input takes; an error says what is missing. */
-static pel_status find_frame(const job *j, role r, const pel_frame **frame)
-{
-    *frame = r == IMAGE ? j->bundle->image : pel_bundle_find(j->bundle, cnn_role_names[r], NULL);
-    if (*frame == NULL && r == DATA) /* nothing has replaced the measurement: it is the image */
-        *frame = j->bundle->image;
-    if (*frame == NULL)
-        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model needs the role %s, and the stream has none",
-                             cnn_role_names[r]);
-    if (r != PSF && ((*frame)->size.w != j->size.w || (*frame)->size.h != j->size.h))
-        return pel_error_set(j->ctx->error, PEL_EINVAL, "%s of %zux%zu, image of %zux%zu", cnn_role_names[r],
-                             (*frame)->size.w, (*frame)->size.h, j->size.w, j->size.h);
-    return PEL_OK;
-}
-
-/* The frames of the window, one after the other. */
-static pel_status give_window(const job *j, size_t z, size_t first, size_t channels, float *to)
-{
-    size_t frames = 2 * j->c->window + 1, each = channels / frames, plane = j->padded.w * j->padded.h;
-    pel_status status = PEL_OK;
-    for (size_t i = 0; i < frames && status == PEL_OK; i++) {
-        const pel_frame *f = j->frames[i];
-        if (!pel_size_equal(f->size, j->bundle->image->size))
-            return pel_error_set(j->ctx->error, PEL_EINVAL, "a neighbour in the video has another size");
-        for (size_t c = 0; c < each && status == PEL_OK; c++)
-            status = give_plane(j, f, z, first + c < f->size.c ? first + c : f->size.c - 1,
-                                to + (i * each + c) * plane);
-    }
-    return status;
-}
-
-/* Input k of the model, `channels` planes from `first` on. */
-static pel_status give_input(const job *j, size_t k, size_t z, size_t first, size_t channels, float *to)
-{
-    const pel_frame *f;
-    size_t plane = j->c->sizes[k].w * j->c->sizes[k].h;
-    if (j->c->roles[k] == SIGMA)
-        return give_sigma(j, z, first, to);
-    if (j->c->roles[k] == STATE) {
-        if (j->c->state[k] != NULL)
-            memcpy(to, j->c->state[k], channels * plane * sizeof *to);
-        else
-            memset(to, 0, channels * plane * sizeof *to);
-        return PEL_OK;
-    }
-    if (j->c->roles[k] == IMAGE && j->c->window > 0)
-        return give_window(j, z, first, channels, to);
-    pel_status status = find_frame(j, j->c->roles[k], &f);
-    for (size_t c = 0; c < channels && status == PEL_OK; c++) {
-        size_t from = first + c < f->size.c ? first + c : f->size.c - 1;
-        if (j->c->roles[k] == PSF)
-            memcpy(to + c * plane, pel_frame_floats(f) + from * plane, plane * sizeof *to);
-        else
-            status = give_plane(j, f, z < f->size.d ? z : f->size.d - 1, from, to + c * plane);
-    }
-    return status;
-}
-
 /* ---- The network for these sizes */
 
 static pel_status set_sizes(const job *j, size_t channels)
@@ -259,21 +135,10 @@ static pel_status set_sizes(const job *j, size_t channels)
     const pel_model *m = j->c->model;
     bool same = j->c->network != NULL;
     for (size_t k = 0; k < m->input_count; k++) {
-        pel_size size = j->padded;
-        int64_t given = m->inputs[k].has_shape ? m->inputs[k].dims[1] : -1;
-        size.c = j->c->roles[k] == SIGMA ? 1 : given > 0 ? (size_t)given : channels;
-        if (j->c->roles[k] == IMAGE)
-            size.c = channels * (2 * j->c->window + 1);
-        if (j->c->roles[k] == PSF) {
-            const pel_frame *f;
-            pel_status status = find_frame(j, PSF, &f);
-            if (status != PEL_OK)
-                return status;
-            if (f->size.d != 1)
-                return pel_error_set(j->ctx->error, PEL_EINVAL, "the model takes PSFs of one plane");
-            size.w = f->size.w;
-            size.h = f->size.h;
-        }
+        pel_size size;
+        pel_status status = cnn_input_size(j, k, channels, &size);
+        if (status != PEL_OK)
+            return status;
         same = same && pel_size_equal(size, j->c->sizes[k]);
         j->c->sizes[k] = size;
     }
@@ -331,7 +196,7 @@ static pel_status run_model(const job *j, size_t z, size_t first, float *out)
     for (size_t k = 0; k < m->input_count && status == PEL_OK; k++) {
         inputs[k] = pel_alloc_floats(pel_size_count(j->c->sizes[k]));
         status = inputs[k] == NULL ? pel_error_set(j->ctx->error, PEL_ENOMEM, "out of memory")
-                                   : give_input(j, k, z, first, j->c->sizes[k].c, inputs[k]);
+                                   : cnn_give_input(j, k, z, first, j->c->sizes[k].c, inputs[k]);
     }
     for (size_t k = 1; k < m->output_count && k < MOST_INPUTS && status == PEL_OK; k++) {
         pel_size size = pel_network_output(j->c->network, k);
@@ -358,7 +223,7 @@ static void take_plane(const job *j, const float *from, float *to)
     for (size_t y = 0; y < j->size.h; y++)
         for (size_t x = 0; x < j->size.w; x++)
             to[y * j->size.w + x] =
-                (float)((double)from[y * j->padded.w + x] / scale_of(j) + j->report->black);
+                (float)((double)from[y * j->padded.w + x] / cnn_scale(j) + j->report->black);
 }
 
 static void average_planes(float *v, size_t plane, size_t channels)
@@ -387,22 +252,6 @@ static pel_status run_slice(const job *j, size_t z, size_t channels, float *out,
 }
 
 /* ---- Bad samples, scale, all of it */
-
-static void find_scale(const pel_frame *image, pel_cnn_report *report)
-{
-    size_t count = pel_size_count(image->size);
-    report->black = pel_frame_real(image, "black", 0);
-    report->white = pel_frame_real(image, "white", NAN);
-    report->white_guessed = !isfinite(report->white) || !(report->white > report->black);
-    if (!report->white_guessed)
-        return;
-    report->white = report->black;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(pel_frame_floats(image)[i]))
-            report->white = fmax(report->white, (double)pel_frame_floats(image)[i]);
-    if (!(report->white > report->black))
-        report->white = report->black + 1;
-}
 
 /* Bad samples come back as NaN; one that is not finite though the image's is fails. */
 static pel_status settle_bad(const job *j, pel_frame *result)
@@ -473,7 +322,7 @@ pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *b
     if (cnn->window > 0 && frames == NULL)
         return pel_error_set(ctx->error, PEL_EINVAL, "the model takes a window of frames");
     memset(report, 0, sizeof *report);
-    find_scale(image, report);
+    cnn_find_scale(image, report);
     j.size.d = j.padded.d = 1;
     pel_status status = fit(&j, channels);
     float *out = status == PEL_OK ? pel_alloc_floats(j.padded.w * j.padded.h * channels) : NULL;

@@ -32,7 +32,8 @@ libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/n
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
 # Models on frames.
-libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
+libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-inputs.c src/lib/nn/cnn-pairs.c \
+  src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.
