@@ -7,8 +7,9 @@ EXTRA_PROGRAMS += bench/network
 bench_network_SOURCES = bench/network.c
 bench_network_LDADD = libpellucid-nn.la libpellucid.la
 CLEANFILES += bench/iterate$(EXEEXT) bench/network$(EXEEXT)
-EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/cnn.sh bench/onnxruntime.js bench/torch_model.py
+EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/patches.sh bench/cnn.sh bench/onnxruntime.js bench/torch_model.py
 
 .PHONY: bench
 bench: bench/iterate$(EXEEXT)
 	bash $(srcdir)/bench/run.sh
+	bash $(srcdir)/bench/patches.sh

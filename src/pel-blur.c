@@ -13,10 +13,11 @@
 typedef struct {
     const char *psf;
     int border;
+    bool random;
 } settings;
 
 typedef struct {
-    pel_frame *psf;          /* of -k */
+    pel_frame *psf;          /* of -k; with --random the one that was drawn for this image */
     pel_frame *last, *joint; /* the stream's PSF, and it convolved with ours */
 } state;
 
@@ -26,13 +27,43 @@ static const pel_option options[] = {
      "the PSF: a model such as gauss:2.5, or a file (default: the stream's)"},
     {"border", 0, PEL_OPT_CHOICE, AT(border), 0, 0, "reflect", NULL, PEL_BORDER_CHOICES,
      "what lies outside the picture; valid: keep only what needs nothing from outside"},
+    {"random", 0, PEL_OPT_FLAG, AT(random), 0, 0, NULL, NULL, NULL,
+     "draw a PSF for each image: from ranges in SPEC, as in disc:1..4, and a path for each shake"},
     {NULL}};
+
+/* The PSF of image `number`, in place of the last one. */
+static pel_status draw_psf(pel_run *run, uint64_t number)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    char spec[PEL_PSF_SPEC_MAX];
+    pel_rng *rng = pel_run_rng(run, number);
+    if (rng == NULL)
+        return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
+    pel_status status = pel_psf_draw(s->psf, rng, spec, pel_run_error(run));
+    pel_rng_free(rng);
+    pel_frame *drawn;
+    if (status == PEL_OK)
+        status = pel_stage_psf(run, spec, &drawn);
+    if (status != PEL_OK)
+        return status;
+    pel_frame_unref(st->psf);
+    pel_frame_unref(st->joint); /* it was joined with the last one */
+    st->joint = NULL;
+    st->psf = drawn;
+    return PEL_OK;
+}
 
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
-    return s->psf == NULL ? PEL_OK : pel_stage_psf(run, s->psf, &st->psf);
+    if (!s->random)
+        return s->psf == NULL ? PEL_OK : pel_stage_psf(run, s->psf, &st->psf);
+    if (s->psf == NULL || !pel_psf_is_spec(s->psf))
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "--random needs a PSF model to draw from, as in -k shake:size=9..31");
+    return draw_psf(run, 0); /* what is wrong with it is told before anything is read */
 }
 
 static void stop(pel_run *run)
@@ -130,8 +161,12 @@ static pel_status blur(pel_run *run, const pel_bundle *bundle, pel_frame *psf, p
 
 static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
+    const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
     pel_frame *before = pel_bundle_find(bundle, "psf", NULL);
+    pel_status status = s->random ? draw_psf(run, pel_run_index(run)) : PEL_OK;
+    if (status != PEL_OK)
+        return status;
     pel_frame *psf = st->psf != NULL ? st->psf : before;
     if (psf == NULL)
         return pel_error_set(pel_run_error(run), PEL_EINVAL,
@@ -142,7 +177,6 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
                              "a PSF of %zu channels for a picture of %zu", psf->size.c,
                              bundle->image->size.c);
     pel_frame *joint = psf;
-    pel_status status = PEL_OK;
     if (st->psf != NULL && before != NULL && pel_bundle_find(bundle, "truth", NULL) != NULL &&
         pel_bundle_find(bundle, "data", NULL) == NULL)
         status = join_psf(run, before, psf, &joint);
@@ -155,7 +189,9 @@ static const pel_program program = {
     .details = "Puts the PSF and the truth into the stream, so that restoration needs no -k and "
                "pel-score\nno file.  PSF models are listed by pel-psf --help.\n"
                "Example: pel-read photo.png | pel-blur -k motion:21,30 | pel-noise 2.55/255 | "
-               "pel-tv | pel-score\n",
+               "pel-tv | pel-score\n"
+               "Example: pel-crop --random 64 <photos.pel | pel-blur -k shake:9..25 --random\n",
+    .flags = PEL_SEEDED,
     .options = options,
     .settings_size = sizeof(settings),
     .state_size = sizeof(state),

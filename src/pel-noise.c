@@ -11,20 +11,20 @@
 
 typedef struct {
     bool poisson;
-    double gain, readnoise;
+    pel_range gain, readnoise;
 } settings;
 
 typedef struct {
-    double sigma; /* the operand */
+    pel_range sigma; /* the operand */
 } state;
 
 #define AT(member) offsetof(settings, member)
 static const pel_option options[] = {
     {"poisson", 0, PEL_OPT_FLAG, AT(poisson), 0, 0, NULL, NULL, NULL,
      "photon noise: Poisson counts of value times gain"},
-    {"gain", 0, PEL_OPT_REAL_AUTO, AT(gain), 1e-30, 1e30, "auto", "E", NULL,
+    {"gain", 0, PEL_OPT_RANGE_AUTO, AT(gain), 1e-30, 1e30, "auto", "E[..E]", NULL,
      "electrons a sample unit; auto: the image's key gain"},
-    {"readnoise", 0, PEL_OPT_REAL, AT(readnoise), 0, 1e30, "0", "E", NULL,
+    {"readnoise", 0, PEL_OPT_RANGE, AT(readnoise), 0, 1e30, "0", "E[..E]", NULL,
      "Gaussian noise of the read-out, in electrons"},
     {NULL}};
 
@@ -34,11 +34,13 @@ static pel_status start(pel_run *run)
     state *st = pel_run_state(run);
     char **operands;
     size_t count = pel_run_operands(run, &operands);
-    if (count > 1 || (count == 0 && !s->poisson && !(s->readnoise > 0)))
+    if (count > 1 || (count == 0 && !s->poisson && !(s->readnoise.high > 0)))
         return pel_error_set(pel_run_error(run), PEL_EUSAGE,
                              "one standard deviation is needed, as in pel-noise 2.55/255, or "
                              "--poisson");
-    if (count == 1 && (!pel_number_real(operands[0], &st->sigma) || !(st->sigma >= 0)))
+    pel_range *sigma = &st->sigma;
+    if (count == 1 &&
+        (!pel_number_range(operands[0], &sigma->low, &sigma->high) || !(sigma->low >= 0)))
         return pel_error_set(pel_run_error(run), PEL_EUSAGE, "'%s' is no standard deviation",
                              operands[0]);
     return PEL_OK;
@@ -115,19 +117,61 @@ static pel_status degrade(pel_run *run, const pel_bundle *bundle, pel_frame *noi
     return status;
 }
 
-static pel_status image(pel_run *run, const pel_bundle *bundle)
+/* Levels of this image, rounded to what the stream can say of them.  Gains span decades, and noise goes
+ * as their root: they are drawn evenly in their logarithm. */
+static pel_status draw_levels(pel_run *run, double gain, pel_noise_params *p)
 {
     const settings *s = pel_run_settings(run);
     const state *st = pel_run_state(run);
+    pel_rng *rng = pel_run_rng(run, pel_run_index(run));
+    if (rng == NULL)
+        return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
+    double u[3];
+    for (int i = 0; i < 3; i++) /* all, so that no level depends on which others are ranges */
+        u[i] = pel_rng_uniform(rng);
+    pel_rng_free(rng);
+    p->sigma = st->sigma.low;
+    p->readnoise = s->readnoise.low;
+    p->gain = gain;
+    if (st->sigma.low < st->sigma.high)
+        p->sigma = (double)(float)(st->sigma.low + u[0] * (st->sigma.high - st->sigma.low));
+    if (s->gain.low < s->gain.high)
+        p->gain = (double)(float)(s->gain.low * pow(s->gain.high / s->gain.low, u[1]));
+    if (s->readnoise.low < s->readnoise.high)
+        p->readnoise =
+            (double)(float)(s->readnoise.low + u[2] * (s->readnoise.high - s->readnoise.low));
+    return PEL_OK;
+}
+
+/* What the sensor was like, for who needs more than sigma. */
+static pel_status set_sensor(pel_run *run, const pel_noise_params *p, pel_frame *noisy)
+{
+    pel_status status = PEL_OK;
+    if (p->poisson || p->readnoise > 0)
+        status = pel_frame_set_real(noisy, "gain", p->gain, pel_run_error(run));
+    if (status == PEL_OK && p->readnoise > 0)
+        status = pel_frame_set_real(noisy, "readnoise", p->readnoise, pel_run_error(run));
+    return status;
+}
+
+static pel_status image(pel_run *run, const pel_bundle *bundle)
+{
+    const settings *s = pel_run_settings(run);
     const pel_frame *from = bundle->image;
-    double gain = isnan(s->gain) ? pel_frame_real(from, "gain", 0) : s->gain;
-    if ((s->poisson || s->readnoise > 0) && !(gain > 0))
+    double gain = isnan(s->gain.low) ? pel_frame_real(from, "gain", 0) : s->gain.low;
+    if ((s->poisson || s->readnoise.high > 0) && !(gain > 0))
         return pel_error_set(pel_run_error(run), PEL_EINVAL,
                              "--poisson and --readnoise need a --gain: the image has no key gain");
-    pel_noise_params p = {st->sigma, s->poisson, gain, s->readnoise, pel_run_seed(run),
-                          pel_run_index(run)};
+    pel_noise_params p = {.poisson = s->poisson,
+                          .seed = pel_run_seed(run),
+                          .stream = pel_run_index(run)};
+    pel_status status = draw_levels(run, gain, &p);
+    if (status != PEL_OK)
+        return status;
     pel_frame *noisy = NULL, *map = NULL;
-    pel_status status = pel_frame_like(from, "image", from->size, &noisy, pel_run_error(run));
+    status = pel_frame_like(from, "image", from->size, &noisy, pel_run_error(run));
+    if (status == PEL_OK)
+        status = set_sensor(run, &p, noisy);
     if (status == PEL_OK && s->poisson)
         status = pel_frame_new("sigma", PEL_F32, from->size, &map, pel_run_error(run));
     if (status == PEL_OK)
@@ -140,9 +184,10 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
 static const pel_program program = {
     .name = "pel-noise",
     .summary = "add noise",
-    .operands = "[SIGMA]",
+    .operands = "[SIGMA[..SIGMA]]",
     .details = "Adds Gaussian noise of standard deviation SIGMA (2.55/255 is fine), and on demand "
-               "photon noise.\nPuts sigma and the truth into the stream.\n"
+               "photon noise.\nSIGMA and the levels may be ranges, A..B: one is drawn for each image.\n"
+               "Puts sigma and the truth into the stream.\n"
                "Example: pel-read photo.png | pel-noise 10/255 --seed 7 | pel-write noisy.png\n",
     .options = options,
     .settings_size = sizeof(settings),

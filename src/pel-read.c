@@ -9,11 +9,12 @@
 
 #include <pellucid/driver.h>
 #include <pellucid/io.h>
-#include <pellucid/psf.h>
+#include <pellucid/operands.h>
 
 typedef struct {
-    bool volume, linear, no_checks;
+    bool volume, linear, no_checks, shuffle;
     const char *role, *truth;
+    long epochs;
 } settings;
 
 typedef struct {
@@ -40,31 +41,11 @@ static const pel_option options[] = {
      "what files without a role in front are: image, psf, mask, sigma, truth, reference"},
     {"no-checks", 0, PEL_OPT_FLAG, AT(no_checks), 0, 0, NULL, NULL, NULL,
      "read FITS files although their checksums do not match"},
+    {"shuffle", 0, PEL_OPT_FLAG, AT(shuffle), 0, 0, NULL, NULL, NULL,
+     "read the pictures in a random order"},
+    {"epochs", 0, PEL_OPT_INTEGER, AT(epochs), 0, 1e15, "1", "E", NULL,
+     "read all files E times, shuffled anew each time; 0: until the reader closes"},
     {NULL}};
-
-static const char *const companion_roles[] = {"truth", "psf",         "mask", "sigma",
-                                              "data",  "uncertainty", "reference"};
-#define COMPANION_ROLES (sizeof companion_roles / sizeof companion_roles[0])
-
-static bool companion_role(const char *text, size_t length, const char **role)
-{
-    for (size_t i = 0; i < COMPANION_ROLES; i++)
-        if (strlen(companion_roles[i]) == length && strncmp(text, companion_roles[i], length) == 0) {
-            *role = companion_roles[i];
-            return true;
-        }
-    return false;
-}
-
-/* Splits "psf:k.tif"; a file that is really called so is given as "./psf:k.tif". */
-static const char *split(const settings *s, const char *operand, const char **role)
-{
-    const char *colon = strchr(operand, ':');
-    if (colon != NULL && companion_role(operand, (size_t)(colon - operand), role))
-        return colon + 1;
-    *role = s->role;
-    return operand;
-}
 
 static void say(void *arg, const char *text)
 {
@@ -73,56 +54,6 @@ static void say(void *arg, const char *text)
 }
 
 /* ---- Companions */
-
-/* A kernel or mask saved as a grey RGB picture is one channel. */
-static pel_status reduce_channels(pel_run *run, pel_frame **frame)
-{
-    const pel_size size = (*frame)->size;
-    size_t plane = pel_size_plane(size);
-    const float *v = pel_frame_floats(*frame);
-    for (size_t c = 1; c < size.c; c++)
-        if (memcmp(v, v + c * plane, plane * sizeof *v) != 0)
-            return PEL_OK;
-    if (size.c == 1)
-        return PEL_OK;
-    pel_frame *one;
-    pel_status status = pel_frame_like(*frame, (*frame)->role, pel_size_make(size.w, size.h, size.d, 1),
-                                       &one, pel_run_error(run));
-    if (status != PEL_OK)
-        return status;
-    memcpy(pel_frame_floats(one), v, plane * sizeof *v);
-    pel_frame_unref(*frame);
-    *frame = one;
-    return PEL_OK;
-}
-
-/* Samples of these are no light: neither full scale nor transfer curve mean anything. */
-static pel_status prepare_companion(pel_run *run, pel_frame **frame)
-{
-    const char *role = (*frame)->role;
-    bool psf = strcmp(role, "psf") == 0;
-    if (!psf && strcmp(role, "mask") != 0 && strcmp(role, "sigma") != 0)
-        return PEL_OK;
-    pel_frame *own;
-    pel_status status =
-        pel_frame_like(*frame, role, (*frame)->size, &own, pel_run_error(run));
-    if (status != PEL_OK)
-        return status;
-    memcpy(pel_frame_floats(own), pel_frame_floats(*frame), own->bytes);
-    pel_frame_unref(*frame);
-    *frame = own;
-    static const char *const of_light[] = {"white", "black", "transfer"};
-    for (size_t i = 0; i < 3 && status == PEL_OK; i++)
-        status = pel_frame_set(own, of_light[i], NULL, pel_run_error(run));
-    if (status == PEL_OK)
-        status = reduce_channels(run, frame);
-    if (status == PEL_OK && psf) {
-        status = pel_psf_normalise(pel_frame_floats(*frame), (*frame)->size, pel_run_error(run));
-        if (status != PEL_OK)
-            pel_error_prefix(pel_run_error(run), "%s", ((const state *)pel_run_state(run))->file);
-    }
-    return status;
-}
 
 /* The frame of a companion's file: the companion itself (a .pel file may hold it), or a picture. */
 static pel_status take_companion(pel_run *run, const pel_bundle *bundle)
@@ -154,8 +85,11 @@ static pel_status read_companion(pel_run *run, const char *file, const char *rol
     pel_status status = read_file(run, file, NULL, role);
     if (status == PEL_OK && st->found == NULL)
         status = pel_error_set(pel_run_error(run), PEL_EFORMAT, "%s: there is no %s in it", file, role);
-    if (status == PEL_OK)
-        status = prepare_companion(run, &st->found);
+    if (status == PEL_OK) {
+        status = pel_companion_prepare(&st->found, pel_run_error(run));
+        if (status != PEL_OK)
+            pel_error_prefix(pel_run_error(run), "%s", file);
+    }
     if (status == PEL_OK)
         status = pel_bundle_put(&st->held, st->found, pel_run_error(run));
     pel_frame_unref(st->found);
@@ -250,12 +184,12 @@ static pel_status read_stdin(pel_run *run)
     return status;
 }
 
-static pel_status read_operand(pel_run *run, const char *operand)
+static pel_status read_operand(pel_run *run, const pel_operand *operand)
 {
     const settings *s = pel_run_settings(run);
-    const char *role, *file = split(s, operand, &role);
-    if (strcmp(role, "image") != 0)
-        return read_companion(run, file, role);
+    const char *file = operand->file;
+    if (strcmp(operand->role, "image") != 0)
+        return read_companion(run, file, operand->role);
     if (s->truth != NULL) {
         char path[4096];
         pel_status status =
@@ -268,57 +202,93 @@ static pel_status read_operand(pel_run *run, const char *operand)
     return strcmp(file, "-") == 0 ? read_stdin(run) : read_file(run, file, NULL, "image");
 }
 
-/* In order, except that companions behind the last picture come before it: they can belong to no
- * other. */
-static pel_status read_operands(pel_run *run, char **operands, size_t count)
-{
-    const settings *s = pel_run_settings(run);
-    size_t last = count; /* picture */
-    for (size_t i = 0; i < count; i++) {
-        const char *role;
-        (void)split(s, operands[i], &role);
-        if (strcmp(role, "image") == 0)
-            last = i;
-    }
-    pel_status status = PEL_OK;
-    for (size_t i = 0; i < count && status == PEL_OK; i++)
-        if (i != last)
-            status = read_operand(run, operands[i]);
-    return status == PEL_OK && last < count ? read_operand(run, operands[last]) : status;
-}
+/* ---- All files, once or many times */
 
 /* The number of images, where each file holds one. */
-static uint64_t count_images(const settings *s, char **operands, size_t count)
+static uint64_t count_images(const settings *s, const pel_operands *o)
 {
-    uint64_t images = 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *role, *file = split(s, operands[i], &role), *format;
-        if (strcmp(role, "image") != 0)
-            continue;
-        format = pel_file_format(file);
+    for (size_t i = 0; i < o->group_count; i++) {
+        const pel_operand_group *g = &o->groups[i];
+        const char *format = pel_file_format(o->operands[g->first + g->count - 1].file);
         if (format == NULL || pel_file_format_sequence(format))
             return 0;
-        images++;
     }
-    return images;
+    return o->group_count * (uint64_t)s->epochs;
+}
+
+static pel_status read_epoch(pel_run *run, pel_operands *o, uint64_t epoch)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    pel_status status = PEL_OK;
+    if (s->shuffle) {
+        pel_rng *rng = pel_run_rng(run, epoch);
+        if (rng == NULL)
+            return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
+        status = pel_operands_shuffle(o, rng, pel_run_error(run));
+        pel_rng_free(rng);
+    }
+    pel_bundle_clear(&st->held); /* what held at the end of the last epoch */
+    for (size_t i = 0; i < o->lead && status == PEL_OK; i++)
+        status = read_operand(run, &o->operands[i]);
+    for (size_t g = 0; g < o->group_count && status == PEL_OK; g++)
+        for (size_t i = 0; i < o->groups[g].count && status == PEL_OK; i++)
+            status = read_operand(run, &o->operands[o->groups[g].first + i]);
+    return status;
+}
+
+static pel_status read_epochs(pel_run *run, pel_operands *o)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    pel_status status = PEL_OK;
+    for (uint64_t e = 0; (s->epochs == 0 || e < (uint64_t)s->epochs) && status == PEL_OK; e++) {
+        uint64_t before = st->images;
+        status = read_epoch(run, o, e);
+        if (status == PEL_OK && s->epochs != 1 && st->images == before)
+            status = pel_error_set(pel_run_error(run), PEL_EINVAL,
+                                   "--epochs: there is no picture in the files");
+    }
+    return status == PEL_OK && st->unused ? pel_emit(run, &st->held) : status;
+}
+
+static pel_status check_usage(pel_run *run, const pel_operands *o)
+{
+    const settings *s = pel_run_settings(run);
+    const char *role;
+    if (o->count == 0)
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "no FILE given (see --help)");
+    if (strcmp(s->role, "image") != 0 && !pel_operand_role(s->role, strlen(s->role), &role))
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "--role '%s': no role that a file can have (see --help)", s->role);
+    if (s->shuffle && o->group_count == 0)
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "--shuffle: there is no picture to shuffle");
+    for (size_t i = 0; i < o->count && s->epochs != 1; i++)
+        if (strcmp(o->operands[i].file, "-") == 0)
+            return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                                 "--epochs: stdin can be read once only");
+    return PEL_OK;
 }
 
 static pel_status source(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
-    char **operands;
-    size_t count = pel_run_operands(run, &operands);
-    const char *role;
-    if (count == 0)
-        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "no FILE given (see --help)");
-    if (strcmp(s->role, "image") != 0 && !companion_role(s->role, strlen(s->role), &role))
-        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
-                             "--role '%s': no role that a file can have (see --help)", s->role);
-    st->expected = count_images(s, operands, count);
-    pel_run_expect(run, st->expected);
-    pel_status status = read_operands(run, operands, count);
-    return status == PEL_OK && st->unused ? pel_emit(run, &st->held) : status;
+    char **texts;
+    size_t count = pel_run_operands(run, &texts);
+    pel_operands operands;
+    pel_status status =
+        pel_operands_new(texts, count, s->role, &operands, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    status = check_usage(run, &operands);
+    if (status == PEL_OK) {
+        st->expected = count_images(s, &operands);
+        pel_run_expect(run, st->expected);
+        status = read_epochs(run, &operands);
+    }
+    pel_operands_clear(&operands);
+    return status;
 }
 
 static void stop(pel_run *run)
@@ -335,11 +305,12 @@ static const pel_program program = {
     .details = "Reads TIFF, PNG, JPEG, PNM/PFM/PAM, FITS, y4m, .pel streams and text matrices; the\n"
                "type is told by content. ROLE is psf, mask, sigma, truth or reference: such a file\n"
                "is a companion of the pictures after it, or of the last one. - reads a picture from stdin.\n"
-               "Example: pel-read psf:k.tif night.tif | pel-rl | pel-write sharp.tif\n",
+               "Example: pel-read psf:k.tif night.tif | pel-rl | pel-write sharp.tif\n"
+               "Example: pel-read --shuffle --epochs 10 *.jpg | pel-crop --random 96 --repeat 8\n",
     .options = options,
     .settings_size = sizeof(settings),
     .state_size = sizeof(state),
-    .flags = PEL_SOURCE | PEL_FILES,
+    .flags = PEL_SOURCE | PEL_FILES | PEL_SEEDED,
     .source = source,
     .stop = stop,
 };

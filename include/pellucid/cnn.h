@@ -72,8 +72,8 @@ typedef struct {
 /* How many samples a bundle is, and of which sizes.  PEL_EINVAL: no truth or another companion missing, a volume, sides
  * that are no multiple of the model's, or a model that takes a window of frames or has a state. */
 pel_status pel_cnn_pair_sizes(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle, pel_cnn_pair *pair);
-/* Sets inputs and target of one sample, planar, as pel_cnn_run gives them to the model: in its range, holes filled.
- * PEL_EINVAL: a truth that is not finite. */
+/* Sets inputs and target of one sample, planar, as pel_cnn_run gives them to the model: in its range, holes filled;
+ * those of the truth stay. */
 pel_status pel_cnn_pair_take(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
                              const pel_cnn_pair *pair, size_t sample, float *const *inputs, float *target);
 

@@ -15,6 +15,7 @@
 #include <pellucid/frame.h>
 #include <pellucid/options.h>
 #include <pellucid/pool.h>
+#include <pellucid/rng.h>
 #include <pellucid/stream.h>
 
 PEL_BEGIN_DECLS
@@ -58,6 +59,9 @@ size_t pel_run_operands(const pel_run *run, char ***operands);
 const pel_context *pel_run_context(const pel_run *run); /* pool, error, memory, progress */
 pel_error *pel_run_error(const pel_run *run);
 uint64_t pel_run_seed(const pel_run *run);
+/* A generator for number `stream` of this program: programs of one pipe that share a seed, 0 as a
+ * rule, draw different numbers.  NULL when memory is out. */
+pel_rng *pel_run_rng(const pel_run *run, uint64_t stream);
 uint64_t pel_run_index(const pel_run *run);             /* images read before this one, all streams */
 bool pel_run_verbose(const pel_run *run);
 bool pel_run_quiet(const pel_run *run);

@@ -19,7 +19,7 @@ typedef float pel_complex[2]; /* real, imaginary: FFTW's layout */
 typedef struct pel_fft pel_fft;
 
 /* Plans the transform of w x h x d real samples (d = 1: 2-D) on ctx->pool.  Free with pel_fft_free
- * (takes NULL). */
+ * (takes NULL); the plans are kept for the next one of this size. */
 pel_status pel_fft_new(const pel_context *ctx, size_t w, size_t h, size_t d, pel_fft **fft);
 void pel_fft_free(pel_fft *fft);
 

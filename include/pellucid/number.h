@@ -14,6 +14,10 @@ PEL_BEGIN_DECLS
  * when the text is not such a number or the result is not finite. */
 bool pel_number_real(const char *text, double *value);
 
+/* A range A..B of such numbers, A <= B: `0..50/255`; or one number, which is both ends.  Returns false
+ * and leaves the ends alone for other text. */
+bool pel_number_range(const char *text, double *low, double *high);
+
 /* A whole number in decimal, an optional sign in front, that fits. */
 bool pel_number_integer(const char *text, long long *value);
 

@@ -18,6 +18,8 @@ typedef enum {
     PEL_OPT_INTEGER_AUTO, /* long: min..max, or -1 for "auto" */
     PEL_OPT_REAL,         /* double: min..max; expressions allowed (2.55/255) */
     PEL_OPT_REAL_AUTO,    /* double: min..max, or NaN for "auto" */
+    PEL_OPT_RANGE,        /* pel_range: both ends min..max; one number is both */
+    PEL_OPT_RANGE_AUTO,   /* pel_range: as before, or NaN for "auto" */
     PEL_OPT_TEXT,         /* const char *: any text but the empty one; NULL when not given */
     PEL_OPT_CHOICE,       /* int: position in `choices` */
     PEL_OPT_BYTES,        /* size_t: "512M" */
@@ -28,6 +30,11 @@ typedef struct {
     size_t count;
     const char *at[64];
 } pel_texts;
+
+/* A value that may be drawn: A..B, low below high; else low == high. */
+typedef struct {
+    double low, high;
+} pel_range;
 
 /* One option.  Tables are static and end with an entry whose name is NULL.  One letter means one
  * thing in the whole suite: -k PSF, -m model, -n iterations, -s sigma, -t threads, -o output,

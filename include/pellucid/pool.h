@@ -14,6 +14,9 @@ PEL_BEGIN_DECLS
 
 typedef struct pel_pool pel_pool;
 
+/* Samples of a picture for which a pool is not worth waking, where a sample takes some ten nanoseconds. */
+#define PEL_POOL_SMALL ((size_t)1 << 16)
+
 /* One piece of a parallel loop: `index` is 0 .. count-1, `worker` is 0 .. threads-1 and is never in
  * use by two pieces at the same time, so that it can pick scratch memory. */
 typedef void (*pel_job)(void *arg, size_t index, size_t worker);

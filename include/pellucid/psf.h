@@ -8,6 +8,7 @@
 #define PELLUCID_PSF_H
 
 #include <pellucid/base.h>
+#include <pellucid/rng.h>
 
 PEL_BEGIN_DECLS
 
@@ -27,8 +28,15 @@ bool pel_psf_is_spec(const char *text);
  *     gauss:sigma= | gauss:fwhm=       disc:radius=            delta
  *     moffat:fwhm=,beta=               motion:length=,angle=   shake:size=,seed=
  *     airy:fwhm=
- * Anti-aliased: each sample is the integral over its pixel.  PEL_EUSAGE names what is wrong. */
+ * Anti-aliased: each sample is the integral over its pixel.  PEL_EUSAGE names what is wrong,
+ * a range among it. */
 pel_status pel_psf_make(const char *spec, pel_psf *psf, pel_error *error);
+
+/* Draws a spec without ranges from one in which values are ranges, LOW..HIGH, or a shake has no seed:
+ * evenly (sizes of a shake: of the odd ones).  PEL_EUSAGE also when there is nothing to draw. */
+#define PEL_PSF_SPEC_MAX 160
+pel_status pel_psf_draw(const char *spec, pel_rng *rng, char drawn[PEL_PSF_SPEC_MAX],
+                        pel_error *error);
 
 /* One paragraph for --help and the manual that lists the models. */
 extern const char pel_psf_help[];

@@ -63,6 +63,41 @@ is 2 bash -c 'pel-blur --border mirror -k delta <scene.pel'
 is 2 bash -c 'pel-blur -k gauss:x <scene.pel'
 said 'gauss'
 
+# --random: another PSF for each image, drawn from ranges; each is the blur of its image, and its spec makes it
+# again.  The same seed, the same bytes, from any number of threads.
+scene 40x30x1x1 frames 6 >six.pel
+pel-blur -k shake:size=5..15 --random --seed 2 <six.pel >drawn.pel
+specs() { pel-info | sed -n 's/.*	psf	.* *spec=\([^ ]*\).*/\1/p'; }
+specs <drawn.pel | sed 's/%2C/,/g' >drawn
+ok [ "$(sort -u drawn | wc -l)" -eq 6 ]
+for n in 0 3 5; do
+  spec=$(sed -n "$((n + 1))p" drawn)
+  pel-cat --images $n drawn.pel >one.pel
+  ok cmp <(text psf <one.pel) <(pel-psf "$spec" | text psf)
+  ok cmp <(text image <one.pel) <(pel-cat --images $n six.pel | pel-blur -k "$spec" | text image)
+done
+ok cmp drawn.pel <(pel-blur -k shake:size=5..15 --random --seed 2 -t 3 <six.pel)
+ok bash -c '! cmp -s drawn.pel <(pel-blur -k shake:size=5..15 --random --seed 3 <six.pel)'
+pel-blur -k shake:15 --random <six.pel | specs | sort -u >paths
+ok [ "$(wc -l <paths)" -eq 6 ]
+# Drawn twice: the PSF of both, of this image.
+pel-blur -k disc:1..3 --random <drawn.pel >both.pel
+ok [ "$(pel-info <both.pel | grep -c '	psf	')" -eq 6 ]
+is 0 bash -c "pel-score <both.pel"
+pel-cat --images 4 drawn.pel | text psf >a.txt
+pel-cat --images 4 both.pel | text psf >b.txt
+ok awk -v n="$(awk 'END { print NR }' a.txt)" 'END { exit !(NR > n) }' b.txt
+is 2 pel-blur --random
+said '--random needs a PSF model'
+is 2 pel-blur --random -k k.txt
+said '--random needs a PSF model'
+is 2 pel-blur --random -k gauss:2
+said 'nothing is random'
+is 2 pel-blur -k gauss:1..2
+said 'sigma is a range, 1 to 2'
+is 2 pel-blur --random -k gauss:2..1
+said "sigma '2..1' is no range from 0.05 to 120"
+
 # NaN and infinity do not spread: the middle of a flat picture, and a picture of nothing else.
 pfm() { # w, h, samples as octal bytes
   printf 'Pf\n%d %d\n-1\n' "$1" "$2"

@@ -37,6 +37,46 @@ ok [ "$(names <out)" = 'name=scene4.tif name=scene0.tif ' ]
 is 0 pel-cat five.pel --images 0,0,0
 ok [ "$(names <out)" = 'name=scene0.tif ' ]
 
+# Shuffled: each image once with its own truth, in another order for another seed; nobody early by more than the window.
+scene 24x20x1x1 frames 60 >many.pel
+is 0 pel-cat --shuffle 10 --seed 1 many.pel
+whole
+order() { pel-info | sed -n 's/.*name=scene\([0-9]*\).*/\1/p'; }
+order <out >once
+ok cmp <(sort -n once) <(seq 0 59)
+ok bash -c '! cmp -s <(seq 0 59) once'
+ok awk '{ if ($1 > NR - 1 + 9) bad = 1; late += $1 < NR - 1 - 5 } END { exit bad || late < 5 }' once
+is 0 pel-cat --shuffle 10 --seed 1 many.pel
+ok cmp <(order <out) once
+is 0 pel-cat --shuffle 10 --seed 2 many.pel
+ok bash -c '! cmp -s once <(pel-info <out | sed -n "s/.*name=scene\([0-9]*\).*/\1/p")'
+is 0 pel-cat --shuffle 100 --images 5-8 many.pel
+ok [ "$(order <out | sort -n | tr '\n' ' ')" = '5 6 7 8 ' ]
+# Truth and PSF stay with their image.
+for v in 1 2 3 4 5 6 7 8; do
+  echo "$v $v" >v$v.txt
+  echo "$v 1" >k$v.txt
+done
+pel-read $(for v in 1 2 3 4 5 6 7 8; do echo psf:k$v.txt truth:v$v.txt v$v.txt; done) >each.pel
+is 0 pel-cat --shuffle 5 --seed 3 each.pel
+whole
+for n in 0 1 2 3 4 5 6 7; do
+  pel-cat --images $n out >one.pel
+  v=$(pel-write -f text - <one.pel | cut -d ' ' -f 1)
+  echo "$v"
+  ok cmp <(pel-write --role truth -f text - <one.pel) v$v.txt
+  ok cmp <(pel-write --role psf -f text - <one.pel) <(pel-psf k$v.txt | pel-write --role psf -f text -)
+done >values
+ok cmp <(sort values) <(seq 1 8)
+is 2 pel-cat --shuffle 1 many.pel
+is 1 pel-cat --shuffle 60 --memory 20K many.pel
+said 'images are more than the memory cap'
+no_end
+# An endless stream goes through, until the reader closes.
+pipe_is 0 'while cat many.pel; do :; done 2>/dev/null | pel-cat --shuffle 8 2>err2 | head -c 300000 | wc -c'
+ok [ "$(cat out)" -eq 300000 ]
+ok [ ! -s err2 ]
+
 # Nothing selected is an error; so is no selection at all.
 is 1 pel-cat five.pel --images 5-
 said 'there are only 5 images'

@@ -74,7 +74,35 @@ ok [ "$(column sigma 10 <out)" = 0 ]
 is 0 bash -c 'scene 20x16x1x1 | pel-blur -k gauss:0.8 | pel-wiener -s 0.01 | pel-noise 0.02'
 ok [ "$(pel-info <out | cut -f2 | grep -c data)" -eq 0 ]
 
+# Ranges: a level for each image, which sigma tells; the noise is of that level.
+scene 64x64x1x1 frames 40 >forty.pel
+pel-noise 0..10/255 --seed 3 <forty.pel >levels.pel
+pel-info --stats <levels.pel | awk -F '\t' '$2 == "sigma" { print $7 }' >levels
+ok [ "$(sort -u levels | wc -l)" -eq 40 ]
+# Uniform from 0 to 0.0392: mean and deviation to four standard errors.
+ok awk '{ s += $1; q += $1 * $1; if ($1 < 0 || $1 > 10 / 255) exit 1 } END { m = s / NR; d = sqrt(q / NR - m * m); h = 10 / 255; exit !(m > 0.32 * h && m < 0.68 * h && d > 0.2 * h && d < 0.38 * h) }' levels
+for n in 0 17; do
+  pel-cat --images $n levels.pel >one.pel
+  pel-crop 64x64 <one.pel >in.pel
+  paste -d ' ' <(text image <in.pel) <(text truth <in.pel) |
+    awk '{ for (i = 1; i <= 64; i++) { d = $i - $(i + 64); q += d * d } } END { print sqrt(q / 4096) }' >deviation
+  near "$(awk -v d="$(cat deviation)" -v s="$(sed -n "$((n + 1))p" levels)" 'BEGIN { print d / s }')" 1 0.045
+done
+ok cmp levels.pel <(pel-noise 0..10/255 --seed 3 -t 3 <forty.pel)
+ok bash -c '! cmp -s levels.pel <(pel-noise 0..10/255 --seed 4 <forty.pel)'
+pel-noise --poisson --gain 100..10000 --readnoise 1..5 <forty.pel | pel-info >sensor
+sed -n 's/.*	image	.*gain=\([^ ]*\).*/\1/p' sensor >gains
+ok [ "$(sort -u gains | wc -l)" -eq 40 ]
+ok [ "$(sed -n 's/.*	image	.*readnoise=\([^ ]*\).*/\1/p' sensor | sort -u | wc -l)" -eq 40 ]
+# As many below 1000 as above, to four standard errors.
+ok awk '$1 < 100 || $1 > 10000 { exit 1 } { low += $1 < 1000 } END { exit !(low > 7 && low < 33) }' gains
+
 # Usage.
+is 2 pel-noise 2..1
+said "'2..1' is no standard deviation"
+is 2 pel-noise --poisson --gain 9..3
+said 'a range A..B of such, or auto, is needed'
+is 2 pel-noise --readnoise 0..-1 --gain 2
 is 2 pel-noise
 said 'one standard deviation is needed'
 is 2 pel-noise 1 2

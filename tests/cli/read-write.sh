@@ -155,4 +155,52 @@ pipe_is 0 "pel-read '$top_srcdir/data/samples/cluster.fits' | pel-write -q inher
 for card in "TELESCOP= 'HST'" "CRPIX1  =" "HISTORY pel-read"; do
   ok grep -qaF -- "$card" inherited.fits
 done
+
+# --- Epochs, in a random order
+mkdir set
+for i in 0 1 2 3 4 5 6 7; do
+  scene $((8 + i))x4x1x1 | pel-write -q set/$i.png
+done
+is 0 pel-read --shuffle --epochs 3 --seed 5 set/?.png
+whole
+pel-info <out >epochs
+ok [ "$(grep -c 'PEL1 end' <(tr '\0' '\n' <out | grep -ao 'PEL1 end'))" -eq 1 ]
+equal 'frames' "$(key frame <epochs)" "$(seq 0 23 | tr '\n' ' ')"
+equal 'of' "$(key of <epochs | tr ' ' '\n' | sort -u | tr -d '\n')" 24
+key name <epochs | tr ' ' '\n' | sed '/^$/d' >names
+for e in 0 1 2; do
+  sed -n "$((8 * e + 1)),$((8 * e + 8))p" names >epoch$e
+  ok cmp <(sort epoch$e) <(ls set/?.png)
+done
+ok bash -c '! cmp -s epoch0 epoch1 && ! cmp -s epoch1 epoch2'
+ok cmp out <(pel-read --shuffle --epochs 3 --seed 5 set/?.png)
+ok bash -c '! cmp -s out <(pel-read --shuffle --epochs 3 --seed 6 set/?.png)'
+equal 'in their order' "$(pel-read --epochs 2 a.png b.tif | pel-info | key name)" 'a.png b.tif a.png b.tif '
+# Without an end, until the reader closes; nothing is said, and no number is expected.
+pipe_is 0 'pel-read --shuffle --epochs 0 set/?.png 2>said | head -c 200000 >some'
+ok [ "$(stat -c %s some)" -eq 200000 ]
+ok [ ! -s said ]
+ok bash -c '! grep -qa " of=" some'
+# Companions: a truth goes with its picture, a PSF from the front holds for all; one that would hold from a picture on
+# cannot be shuffled, but begins anew with each epoch.
+echo psf:k.txt >list
+for i in 0 1 2 3 4 5 6 7; do echo "truth:set/$i.png set/$i.png"; done >>list
+# shellcheck disable=SC2046
+is 0 pel-read --shuffle --epochs 2 $(cat list)
+ok [ "$(pel-info <out | grep -c '	psf	')" -eq 1 ]
+ok cmp <(pel-info <out | awk -F '\t' '$2 == "image" { print $3 }') <(pel-info <out | awk -F '\t' '$2 == "truth" { print $3 }')
+is 2 pel-read --shuffle a.png psf:k.txt b.tif a.png
+said 'psf:k.txt must stand before all pictures'
+no_end
+equal 'anew' "$(pel-read --epochs 2 a.png psf:k.txt b.tif | pel-info | awk -F '\t' 'NR > 1 && $2 != "meta" { printf "%s:%s ", $2, $3 }')" \
+  'image:4x3x1x1 psf:3x3x1x1 image:4x3x1x1 psf:0x0x0x0 image:4x3x1x1 psf:3x3x1x1 image:4x3x1x1 '
+is 2 pel-read --epochs 2 -
+said 'stdin can be read once only'
+is 2 pel-read --shuffle psf:k.txt
+said 'no picture to shuffle'
+is 1 pel-read --epochs 0 psf:k.txt
+said 'there is no picture in the files'
+is 1 pel-read --shuffle --epochs 0 set/0.png missing.png
+ok grep -q 'missing.png' err
+no_end
 done_testing

@@ -54,6 +54,17 @@ static void test_numbers(void)
                                           "a", "1e999", "--1", "1,5", ".", "-", "/2", "1+1"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         CHECK(!pel_number_real(refused[i], &v) && v == 3, "'%s'", refused[i]);
+    double low = -1, high = -1;
+    CHECK(pel_number_range("0..50/255", &low, &high) && low == 0);
+    CHECK_NEAR(high, 50.0 / 255, 1e-15);
+    CHECK(pel_number_range("-45..-2.5e1", &low, &high) && low == -45 && high == -25);
+    CHECK(pel_number_range("3/2", &low, &high) && low == 1.5 && high == 1.5);
+    CHECK(pel_number_range("2..2", &low, &high) && low == 2 && high == 2);
+    low = high = 3;
+    static const char *const no_range[] = {"", "..", "1..", "..1", "2..1", "1..2..3", "1...", "1.. 2",
+                                           "1-2", "a..b", "1..nan"};
+    for (size_t i = 0; i < sizeof no_range / sizeof no_range[0]; i++)
+        CHECK(!pel_number_range(no_range[i], &low, &high) && low == 3 && high == 3, "'%s'", no_range[i]);
     long long n = 0;
     CHECK(pel_number_integer("-42", &n) && n == -42);
     CHECK(!pel_number_integer("4.2", &n) && !pel_number_integer("", &n) &&

@@ -210,6 +210,62 @@ static void test_borders(void)
     pel_free(to);
 }
 
+/* The channels of a small picture, convolved together where that is cheaper, are what each is alone; and what
+ * comes from plans that were kept is the same to the bit. */
+static void test_channels(void)
+{
+    const pel_size size = {64, 60, 2, 3}, psf_size = {25, 21, 1, 1};
+    pel_size one = size;
+    one.c = 1;
+    size_t plane = pel_size_plane(size), count = pel_size_count(size);
+    float *from = random_array(count, 3), *psf = random_array(pel_size_count(psf_size), 4);
+    float *together = pel_alloc_floats(count), *again = pel_alloc_floats(count), *alone = pel_alloc_floats(plane);
+    for (size_t k = 0; k < pel_size_count(psf_size); k++)
+        psf[k] /= 525;
+    for (int b = PEL_BORDER_VALID; b <= PEL_BORDER_ZERO; b++) {
+        pel_size result;
+        CHECK(pel_convolved_size(size, psf_size, (pel_border)b, &result));
+        size_t out = pel_size_plane(result);
+        CHECK(pel_convolve(&context, from, size, psf, psf_size, (pel_border)b, together) == PEL_OK);
+        CHECK(pel_convolve(&context, from, size, psf, psf_size, (pel_border)b, again) == PEL_OK);
+        CHECK(memcmp(together, again, 3 * out * sizeof *again) == 0);
+        for (size_t c = 0; c < 3; c++) {
+            CHECK(pel_convolve(&context, from + c * plane, one, psf, psf_size, (pel_border)b, alone) == PEL_OK);
+            CHECK(worst(alone, together + c * out, out) < 1e-6);
+        }
+    }
+    pel_free(from);
+    pel_free(psf);
+    pel_free(together);
+    pel_free(again);
+    pel_free(alone);
+}
+
+/* More sizes than plans are kept, in use at once and freed in another order. */
+static void test_kept_plans(void)
+{
+    enum { N = 24 };
+    pel_fft *ffts[N];
+    float *s = random_array(64 * 64, 9), *back = pel_alloc_floats(64 * 64);
+    pel_complex *spectrum = pel_alloc(33 * 64 * sizeof *spectrum);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < N; i++) /* each size twice at the same time */
+            CHECK(pel_fft_new(&context, 16 + i / 2 * 4, 12 + (size_t)round, 1, &ffts[i]) == PEL_OK);
+        for (size_t i = N; i-- > 0;) {
+            size_t count = (16 + i / 2 * 4) * (12 + (size_t)round);
+            pel_fft_forward(ffts[i], s, spectrum);
+            pel_fft_backward(ffts[i], spectrum, back);
+            for (size_t k = 0; k < count; k++)
+                back[k] /= (float)count;
+            CHECK(worst(s, back, count) < 1e-5);
+            pel_fft_free(ffts[i]);
+        }
+    }
+    pel_free(s);
+    pel_free(back);
+    pel_free(spectrum);
+}
+
 static void test_fft(void)
 {
     CHECK(pel_fft_good_size(1) == 1 && pel_fft_good_size(11) == 12 && pel_fft_good_size(1021) == 1024);
@@ -258,6 +314,8 @@ int main(void)
         return EXIT_FAILURE;
     context = (pel_context){.pool = pool, .error = &error, .plan_estimate = true};
     test_fft();
+    test_channels();
+    test_kept_plans();
     test_methods();
     test_processors();
     test_borders();

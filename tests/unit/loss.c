@@ -3,11 +3,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <pellucid/loss.h>
 #include <pellucid/metric.h>
 #include <pellucid/pool.h>
 
 #include "check.h"
-#include "src/lib/train/loss.h"
 
 #define PI 3.14159265358979323846
 #define MOST (24 * 24 * 3)

@@ -399,6 +399,66 @@ static void test_convolve(void)
     pel_psf_clear(&both);
 }
 
+/* Values stay in their ranges and fill them evenly; the rest stays as it was; what was drawn can be
+ * made. */
+static void test_draw(void)
+{
+    enum { N = 2000 };
+    pel_rng *rng = pel_rng_new(7, 0);
+    char spec[PEL_PSF_SPEC_MAX], first[PEL_PSF_SPEC_MAX] = "";
+    double sum = 0, squares = 0;
+    unsigned sizes[32] = {0};
+    for (int i = 0; i < N; i++) {
+        double length, angle;
+        CHECK(pel_psf_draw("motion:angle=-30..60,length=5", rng, spec, &error) == PEL_OK);
+        CHECK(sscanf(spec, "motion:length=%lf,angle=%lf", &length, &angle) == 2, "%s", spec);
+        CHECK(length == 5 && angle >= -30 && angle <= 60, "%s", spec);
+        sum += angle;
+        squares += angle * angle;
+        unsigned size;
+        CHECK(pel_psf_draw("shake:size=9..31", rng, spec, &error) == PEL_OK);
+        CHECK(sscanf(spec, "shake:size=%u,seed=", &size) == 1 && size < 32, "%s", spec);
+        sizes[size % 32]++;
+        CHECK(strcmp(spec, first) != 0);
+        memcpy(first, spec, sizeof first);
+        if (i < 20) {
+            pel_psf psf = make(spec);
+            CHECK(psf.size.w == size);
+            pel_psf_clear(&psf);
+        }
+    }
+    /* Uniform over 90 degrees: deviation 90 / sqrt(12); to four standard errors. */
+    CHECK_NEAR(sum / N, 15, 4 * 26 / sqrt(N));
+    CHECK_NEAR(sqrt(squares / N - sum / N * (sum / N)), 90 / sqrt(12), 1.5);
+    for (unsigned s = 0; s < 32; s++) { /* twelve odd sizes, to five standard errors */
+        double expected = s >= 9 && s % 2 == 1 ? N / 12.0 : 0;
+        CHECK_NEAR(sizes[s], expected, expected > 0 ? 5 * sqrt(expected) : 0);
+    }
+    pel_rng_free(rng);
+}
+
+static void test_draw_repeats(void)
+{
+    pel_rng *a = pel_rng_new(3, 1), *b = pel_rng_new(3, 1);
+    char one[PEL_PSF_SPEC_MAX], two[PEL_PSF_SPEC_MAX];
+    CHECK(pel_psf_draw("shake:size=9..31", a, one, &error) == PEL_OK);
+    CHECK(pel_psf_draw("shake:size=9..31", b, two, &error) == PEL_OK);
+    CHECK_TEXT(one, two);
+    /* A seed that is given stays. */
+    CHECK(pel_psf_draw("shake:9..31,7", a, one, &error) == PEL_OK);
+    CHECK(strstr(one, ",seed=7") != NULL, "%s", one);
+    CHECK(pel_psf_draw("shake:25", a, one, &error) == PEL_OK);
+    CHECK(strncmp(one, "shake:size=25,seed=", 19) == 0, "%s", one);
+    static const char *const refused[] = {"gauss:2", "delta", "shake:9,7", "gauss:3..1", "gauss:1..500",
+                                          "gauss:1..", "motion:angle=0..90", "blob:1..2"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        CHECK(pel_psf_draw(refused[i], a, one, &error) == PEL_EUSAGE, "%s", refused[i]);
+    pel_psf psf;
+    CHECK(pel_psf_make("gauss:1..2", &psf, &error) == PEL_EUSAGE);
+    pel_rng_free(a);
+    pel_rng_free(b);
+}
+
 int main(void)
 {
     test_all_models();
@@ -410,6 +470,8 @@ int main(void)
     test_motion();
     test_shake();
     test_errors();
+    test_draw();
+    test_draw_repeats();
     test_hostile();
     test_normalise();
     test_convolve();

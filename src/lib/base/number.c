@@ -59,6 +59,29 @@ bool pel_number_real(const char *text, double *value)
     return true;
 }
 
+bool pel_number_range(const char *text, double *low, double *high)
+{
+    double a, b;
+    const char *dots = strstr(text, "..");
+    if (dots == NULL) {
+        if (!pel_number_real(text, &a))
+            return false;
+        b = a;
+    } else {
+        char left[64];
+        size_t n = (size_t)(dots - text);
+        if (n >= sizeof left)
+            return false;
+        memcpy(left, text, n);
+        left[n] = '\0';
+        if (!pel_number_real(left, &a) || !pel_number_real(dots + 2, &b) || a > b)
+            return false;
+    }
+    *low = a;
+    *high = b;
+    return true;
+}
+
 bool pel_number_integer(const char *text, long long *value)
 {
     const char *digits = text + (*text == '+' || *text == '-');
@@ -100,11 +123,13 @@ void pel_number_format(double value, char text[32])
 {
     pthread_once(&c_locale_once, make_c_locale);
     locale_t old = c_locale != (locale_t)0 ? uselocale(c_locale) : (locale_t)0;
+    char shortest[32]; /* -1.23456789e-308 is the longest: 16 characters */
     for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, 32, "%.*g", digits, value);
-        if (strtof(text, NULL) == (float)value)
+        snprintf(shortest, sizeof shortest, "%.*g", digits, value);
+        if (strtof(shortest, NULL) == (float)value)
             break;
     }
+    strcpy(text, shortest);
     if (old != (locale_t)0)
         uselocale(old);
 }

@@ -12,17 +12,23 @@
 
 #define MOST_OPTIONS 64
 
+static bool takes_auto(const pel_option *option)
+{
+    return option->kind == PEL_OPT_INTEGER_AUTO || option->kind == PEL_OPT_REAL_AUTO ||
+           option->kind == PEL_OPT_RANGE_AUTO;
+}
+
 static pel_status out_of_range(const pel_option *option, const char *text, pel_error *error)
 {
     char low[32], high[32];
     pel_number_format(option->min, low);
     pel_number_format(option->max, high);
-    bool automatic =
-        option->kind == PEL_OPT_INTEGER_AUTO || option->kind == PEL_OPT_REAL_AUTO;
+    bool range = option->kind == PEL_OPT_RANGE || option->kind == PEL_OPT_RANGE_AUTO;
     bool whole = option->kind == PEL_OPT_INTEGER || option->kind == PEL_OPT_INTEGER_AUTO;
-    return pel_error_set(error, PEL_EUSAGE, "--%s '%s': a%s number from %s to %s%s is needed",
+    return pel_error_set(error, PEL_EUSAGE, "--%s '%s': a%s number from %s to %s%s%s is needed",
                          option->name, text, whole ? " whole" : "", low, high,
-                         automatic ? ", or auto," : "");
+                         range ? ", or a range A..B of such" : "",
+                         takes_auto(option) ? ", or auto," : "");
 }
 
 /* Position of `text` in "a|b|c", or -1. */
@@ -68,6 +74,20 @@ static pel_status set_real(const pel_option *option, const char *text, double *t
     return PEL_OK;
 }
 
+static pel_status set_range(const pel_option *option, const char *text, pel_range *to,
+                            pel_error *error)
+{
+    pel_range r;
+    if (option->kind == PEL_OPT_RANGE_AUTO && strcmp(text, "auto") == 0) {
+        to->low = to->high = (double)NAN;
+        return PEL_OK;
+    }
+    if (!pel_number_range(text, &r.low, &r.high) || r.low < option->min || r.high > option->max)
+        return out_of_range(option, text, error);
+    *to = r;
+    return PEL_OK;
+}
+
 static pel_status add_text(const pel_option *option, const char *text, pel_texts *to,
                            pel_error *error)
 {
@@ -96,6 +116,9 @@ pel_status pel_option_set(const pel_option *option, const char *text, void *sett
     case PEL_OPT_REAL:
     case PEL_OPT_REAL_AUTO:
         return set_real(option, text, to, error);
+    case PEL_OPT_RANGE:
+    case PEL_OPT_RANGE_AUTO:
+        return set_range(option, text, to, error);
     case PEL_OPT_TEXT:
         if (*text == '\0')
             return pel_error_set(error, PEL_EUSAGE, "--%s: the value is empty", option->name);
@@ -292,8 +315,8 @@ void pel_options_print_words(const pel_option_block *blocks, size_t count, FILE 
         const pel_option *o = all.option[i];
         const char *value = o->kind == PEL_OPT_FLAG      ? ""
                             : o->choices != NULL          ? o->choices
-                            : o->kind == PEL_OPT_INTEGER_AUTO || o->kind == PEL_OPT_REAL_AUTO ? "auto"
-                                                                                              : "FILE";
+                            : takes_auto(o)               ? "auto"
+                                                          : "FILE";
         fprintf(to, "--%s\t%s\n", o->name, value);
         if (o->letter != 0)
             fprintf(to, "-%c\t%s\n", o->letter, value);

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include <pellucid/geometry.h>
+
 #include "format.h"
 
 pel_status io_error(const io_source *source, pel_status status, const char *format, ...)
@@ -127,34 +129,14 @@ unsigned io_take_orientation(uint8_t *exif, size_t size)
     return v >= 1 && v <= 8 ? v : 1;
 }
 
-/* By value of the tag: are columns and rows exchanged, and do the stored columns and rows run
- * backwards? */
-static const struct {
-    bool exchanged, columns_back, rows_back;
-} lies[9] = {{0, 0, 0}, {0, 0, 0}, {0, 1, 0}, {0, 1, 1}, {0, 0, 1},
-             {1, 0, 0}, {1, 0, 1}, {1, 1, 1}, {1, 1, 0}};
-
 pel_status io_turn(io_source *source, unsigned orientation, pel_frame **frame)
 {
     if (orientation < 2 || orientation > 8)
         return PEL_OK;
-    const pel_size s = (*frame)->size;
-    bool exchanged = lies[orientation].exchanged;
-    pel_size upright = exchanged ? pel_size_make(s.h, s.w, s.d, s.c) : s;
     pel_frame *turned;
-    pel_status status = pel_frame_like(*frame, (*frame)->role, upright, &turned, source->error);
+    pel_status status = pel_geometry_turn(*frame, orientation, &turned, source->error);
     if (status != PEL_OK)
         return status;
-    const float *from = pel_frame_floats(*frame);
-    float *to = pel_frame_floats(turned);
-    for (size_t plane = 0; plane < s.d * s.c; plane++, from += s.w * s.h)
-        for (size_t y = 0; y < upright.h; y++)
-            for (size_t x = 0; x < upright.w; x++) {
-                size_t i = exchanged ? y : x, j = exchanged ? x : y;
-                i = lies[orientation].columns_back ? s.w - 1 - i : i;
-                j = lies[orientation].rows_back ? s.h - 1 - j : j;
-                *to++ = from[j * s.w + i];
-            }
     pel_frame_unref(*frame);
     *frame = turned;
     return PEL_OK;

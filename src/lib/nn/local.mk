@@ -14,8 +14,8 @@ libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-
 libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/operator-internal.h \
   src/lib/nn/operators-conv.c src/lib/nn/operators-pointwise.c src/lib/nn/operators-shape.c \
   src/lib/nn/operators-select.c src/lib/nn/operators-matrix.c src/lib/nn/operators-reduce.c src/lib/nn/operators-resample.c \
-  src/lib/nn/operators-fourier.c \
-  src/lib/nn/axis.c src/lib/nn/axis.h
+  src/lib/nn/operators-normalise.c src/lib/nn/operators-fourier.c \
+  src/lib/nn/axis.c src/lib/nn/axis.h src/lib/nn/index-map.c src/lib/nn/index-map.h
 
 # The compiler, the steps it makes, and the loop that runs them.
 libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
@@ -23,6 +23,11 @@ libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c 
   src/lib/nn/match.c src/lib/nn/match.h src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/round.c \
   src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
+
+# Gradients.
+pelinclude_HEADERS += include/pellucid/gradient.h
+libpel_nn_la_SOURCES += src/lib/nn/gradient.c src/lib/nn/gradient-plain.c src/lib/nn/gradient-plain.h \
+  src/lib/nn/parameters.c src/lib/nn/parameters.h
 
 # Architectures.
 pelinclude_HEADERS += include/pellucid/nets.h

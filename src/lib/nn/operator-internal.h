@@ -7,7 +7,8 @@
 
 /* The families' tables; each ends with a row without name. */
 extern const nn_operator nn_operators_conv[], nn_operators_pointwise[], nn_operators_shape[],
-    nn_operators_select[], nn_operators_matrix[], nn_operators_reduce[], nn_operators_resample[], nn_operators_fourier[];
+    nn_operators_select[], nn_operators_matrix[], nn_operators_reduce[], nn_operators_normalise[],
+    nn_operators_resample[], nn_operators_fourier[];
 
 #define FAIL(call, ...) pel_error_set((call)->error, PEL_EINVAL, __VA_ARGS__)
 
@@ -26,6 +27,19 @@ pel_status call_set_shape(const nn_call *call, size_t output, pel_model_type typ
                           const int64_t *dims);
 /* The type and shape of input 0. */
 pel_status infer_same(const nn_call *call);
+
+/* Adds to number i of a gradient, if that is wanted. */
+static inline void gradient_add(double *gradient, size_t i, double v)
+{
+    if (gradient != NULL)
+        gradient[i] += v;
+}
+/* The gradient is zero: nothing is added. */
+pel_status nn_backward_zero(const nn_call *call, const nn_gradients *g);
+/* Output 0 is the numbers of input 0; no other input matters. */
+pel_status nn_backward_copy(const nn_call *call, const nn_gradients *g);
+/* An error where gradients of input `first` or later ones are wanted: those that the shape depends on. */
+pel_status backward_refuse(const nn_call *call, const nn_gradients *g, size_t first);
 
 /* a * b, or -1 beyond 2^62 or for a negative one. */
 int64_t checked_multiply(int64_t a, int64_t b);

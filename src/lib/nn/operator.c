@@ -166,16 +166,52 @@ size_t broadcast_index(const nn_array *operand, const nn_array *result, size_t i
     return at;
 }
 
+/* ---- Gradients */
+
+pel_status nn_backward_zero(const nn_call *call, const nn_gradients *g)
+{
+    (void)call;
+    (void)g;
+    return PEL_OK;
+}
+
+pel_status nn_backward_copy(const nn_call *call, const nn_gradients *g)
+{
+    for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++)
+        gradient_add(g->inputs[0], i, g->outputs[0][i]);
+    return PEL_OK;
+}
+
+pel_status backward_refuse(const nn_call *call, const nn_gradients *g, size_t first)
+{
+    for (size_t k = first; k < call->input_count; k++)
+        if (g->inputs[k] != NULL)
+            return FAIL(call, "the shape depends on input %zu: it has no gradient", k);
+    return PEL_OK;
+}
+
 /* ---- The table */
+
+static const nn_operator *const families[] = {nn_operators_conv,   nn_operators_pointwise,
+                                              nn_operators_shape,  nn_operators_select, nn_operators_matrix,
+                                              nn_operators_reduce, nn_operators_normalise, nn_operators_resample,
+                                              nn_operators_fourier};
+#define FAMILIES (sizeof families / sizeof families[0])
+
+const nn_operator *nn_operator_at(size_t row)
+{
+    for (size_t f = 0; f < FAMILIES; f++)
+        for (const nn_operator *op = families[f]; op->name != NULL; op++)
+            if (row-- == 0)
+                return op;
+    return NULL;
+}
 
 const nn_operator *nn_operator_find(const char *domain, const char *name)
 {
-    static const nn_operator *const families[] = {nn_operators_conv,   nn_operators_pointwise,
-                                                  nn_operators_shape,  nn_operators_select, nn_operators_matrix,
-                                                  nn_operators_reduce, nn_operators_resample, nn_operators_fourier};
     if (domain[0] != '\0')
         return NULL;
-    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
+    for (size_t f = 0; f < FAMILIES; f++)
         for (const nn_operator *op = families[f]; op->name != NULL; op++)
             if (strcmp(op->name, name) == 0)
                 return op;
@@ -270,4 +306,56 @@ pel_status nn_operator_evaluate(const nn_operator *op, const nn_call *call, size
     if (status != PEL_OK)
         return status;
     return name_node(call, node_number, op->evaluate(call));
+}
+
+/* Whether the outputs have the shapes that the inputs ask for, and everything its values. */
+static pel_status check_evaluated(const nn_operator *op, const nn_call *call)
+{
+    nn_array expected[OPERATOR_INPUTS];
+    nn_call again = *call;
+    for (size_t k = 0; k < call->output_count; k++)
+        again.outputs[k] = call->outputs[k] != NULL ? &expected[k] : NULL;
+    pel_status status = op->infer(&again);
+    for (size_t k = 0; k < call->input_count && status == PEL_OK; k++)
+        if (call->inputs[k] != NULL && call->inputs[k]->values == NULL)
+            status = FAIL(call, "input %zu has no values", k);
+    for (size_t k = 0; k < call->output_count && status == PEL_OK; k++) {
+        const nn_array *a = call->outputs[k];
+        if (a != NULL && a->values == NULL)
+            status = FAIL(call, "output %zu has no values", k);
+        else if (a != NULL && (a->rank != expected[k].rank ||
+                               memcmp(a->dims, expected[k].dims, a->rank * sizeof *a->dims) != 0))
+            status = FAIL(call, "output %zu has another shape than the inputs ask for", k);
+    }
+    return status;
+}
+
+/* Whether each gradient belongs to an array that can have one; *any: there is one of an output. */
+static pel_status check_gradients(const nn_call *call, const nn_gradients *g, bool *any)
+{
+    *any = false;
+    for (size_t k = 0; k < OPERATOR_INPUTS; k++) {
+        const nn_array *in = call_input(call, k), *out = k < call->output_count ? call->outputs[k] : NULL;
+        if (g->inputs[k] != NULL && (in == NULL || in->type != PEL_MODEL_FLOAT))
+            return FAIL(call, "input %zu is %s: it has no gradient", k, in == NULL ? "left out" : "not float");
+        if (g->outputs[k] != NULL && (out == NULL || out->type != PEL_MODEL_FLOAT))
+            return FAIL(call, "output %zu is %s: it has no gradient", k, out == NULL ? "not there" : "not float");
+        *any = *any || g->outputs[k] != NULL;
+    }
+    return PEL_OK;
+}
+
+pel_status nn_operator_backward(const nn_operator *op, const nn_call *call, const nn_gradients *g,
+                                size_t node_number)
+{
+    bool any = false;
+    pel_status status = op->backward == NULL ? FAIL(call, "the operator cannot be differentiated")
+                                             : check(op, call);
+    if (status == PEL_OK)
+        status = check_evaluated(op, call);
+    if (status == PEL_OK)
+        status = check_gradients(call, g, &any);
+    if (status == PEL_OK && any)
+        status = op->backward(call, g);
+    return name_node(call, node_number, status);
 }

@@ -12,6 +12,10 @@ typedef struct {
     size_t axes;
     int64_t groups, in_channels, out_channels; /* of all groups */
     int64_t in[SPACE], out[SPACE], kernel[SPACE], stride[SPACE], dilation[SPACE], before[SPACE], after[SPACE];
+    /* Set by read_node: */
+    bool transposed;
+    int64_t inside, outside, taps; /* pixels of an input and an output, and of the kernel */
+    int64_t cin, cout, step_w;     /* channels of a group; from one of its weights' input channels to the next */
 } geometry;
 
 /* `count` numbers of an attribute, or `fallback`, each from `least` up to a million. */
@@ -117,23 +121,6 @@ static pel_status infer_conv(const nn_call *call)
     return status == PEL_OK ? infer_output(call, &g) : status;
 }
 
-/* Splits an index into `axes` coordinates, the last fastest. */
-static void coordinates(int64_t index, size_t axes, const int64_t *size, int64_t *to)
-{
-    for (size_t k = axes; k-- > 0;) {
-        to[k] = index % size[k];
-        index /= size[k];
-    }
-}
-
-static int64_t product(const int64_t *v, size_t count)
-{
-    int64_t p = 1;
-    for (size_t k = 0; k < count; k++)
-        p *= v[k];
-    return p;
-}
-
 /* The input of output `out` at tap `tap`, or -1: outside. */
 static int64_t conv_source(const geometry *g, const int64_t *out, const int64_t *tap)
 {
@@ -145,33 +132,6 @@ static int64_t conv_source(const geometry *g, const int64_t *out, const int64_t 
         index = index * g->in[k] + at;
     }
     return index;
-}
-
-static pel_status evaluate_conv(const nn_call *call)
-{
-    geometry g;
-    pel_status status = conv_geometry(call, &g);
-    if (status != PEL_OK)
-        return status;
-    const double *x = call->inputs[0]->values, *w = call->inputs[1]->values;
-    const nn_array *bias = call_input(call, 2);
-    int64_t inside = product(g.in, g.axes), outside = product(g.out, g.axes), taps = product(g.kernel, g.axes);
-    int64_t cin = g.in_channels / g.groups, cout = g.out_channels / g.groups;
-    for (int64_t i = 0; i < (int64_t)nn_array_count(call->outputs[0]); i++) {
-        int64_t channel = i / outside % g.out_channels, image = i / outside / g.out_channels;
-        int64_t out[SPACE], tap[SPACE], group = channel / cout;
-        coordinates(i % outside, g.axes, g.out, out);
-        double sum = bias != NULL ? bias->values[channel] : 0;
-        for (int64_t t = 0; t < taps; t++) {
-            coordinates(t, g.axes, g.kernel, tap);
-            int64_t from = conv_source(&g, out, tap);
-            for (int64_t c = 0; c < cin && from >= 0; c++)
-                sum += w[(channel * cin + c) * taps + t] *
-                       x[(image * g.in_channels + group * cin + c) * inside + from];
-        }
-        call->outputs[0]->values[i] = sum;
-    }
-    return PEL_OK;
 }
 
 static double macs_conv(const nn_call *call)
@@ -230,42 +190,119 @@ static int64_t transpose_source(const geometry *g, const int64_t *out, const int
     return index;
 }
 
-static pel_status evaluate_transpose(const nn_call *call)
-{
-    geometry g;
-    pel_status status = transpose_geometry(call, &g);
-    if (status != PEL_OK)
-        return status;
-    const double *x = call->inputs[0]->values, *w = call->inputs[1]->values;
-    const nn_array *bias = call_input(call, 2);
-    int64_t inside = product(g.in, g.axes), outside = product(g.out, g.axes), taps = product(g.kernel, g.axes);
-    int64_t cin = g.in_channels / g.groups, cout = g.out_channels / g.groups;
-    for (int64_t i = 0; i < (int64_t)nn_array_count(call->outputs[0]); i++) {
-        int64_t channel = i / outside % g.out_channels, image = i / outside / g.out_channels;
-        int64_t out[SPACE], tap[SPACE], group = channel / cout;
-        coordinates(i % outside, g.axes, g.out, out);
-        double sum = bias != NULL ? bias->values[channel] : 0;
-        for (int64_t t = 0; t < taps; t++) {
-            coordinates(t, g.axes, g.kernel, tap);
-            int64_t from = transpose_source(&g, out, tap);
-            for (int64_t c = group * cin; c < (group + 1) * cin && from >= 0; c++)
-                sum += w[(c * cout + channel % cout) * taps + t] * x[(image * g.in_channels + c) * inside + from];
-        }
-        call->outputs[0]->values[i] = sum;
-    }
-    return PEL_OK;
-}
-
 static double macs_transpose(const nn_call *call)
 {
     const nn_array *w = call->inputs[1], *in = call->inputs[0];
     return (double)nn_array_count(in) * (double)nn_array_count(w) / (double)w->dims[0];
 }
 
+/* ---- Both: out[i] is the bias and, over taps and channels, the sum of w * x */
+
+/* Splits an index into `axes` coordinates, the last fastest. */
+static void coordinates(int64_t index, size_t axes, const int64_t *size, int64_t *to)
+{
+    for (size_t k = axes; k-- > 0;) {
+        to[k] = index % size[k];
+        index /= size[k];
+    }
+}
+
+static int64_t product(const int64_t *v, size_t count)
+{
+    int64_t p = 1;
+    for (size_t k = 0; k < count; k++)
+        p *= v[k];
+    return p;
+}
+
+/* Output i: its channel and coordinates, and where the input and the weights that it sees begin. */
+typedef struct {
+    int64_t channel, at[SPACE], first_x, first_w;
+} place;
+
+static place find_place(const geometry *g, int64_t i)
+{
+    int64_t image = i / g->outside / g->out_channels, channel = i / g->outside % g->out_channels;
+    int64_t group = channel / g->cout;
+    place p = {.channel = channel, .first_x = (image * g->in_channels + group * g->cin) * g->inside};
+    p.first_w = (g->transposed ? group * g->cin * g->cout + channel % g->cout : channel * g->cin) * g->taps;
+    coordinates(i % g->outside, g->axes, g->out, p.at);
+    return p;
+}
+
+/* The pixel of the input that tap t sees there, or -1: outside. */
+static int64_t find_source(const geometry *g, const place *p, int64_t t)
+{
+    int64_t tap[SPACE];
+    coordinates(t, g->axes, g->kernel, tap);
+    return g->transposed ? transpose_source(g, p->at, tap) : conv_source(g, p->at, tap);
+}
+
+static pel_status read_node(const nn_call *call, geometry *g)
+{
+    bool transposed = strcmp(call->node->operator, "ConvTranspose") == 0;
+    pel_status status = transposed ? transpose_geometry(call, g) : conv_geometry(call, g);
+    if (status != PEL_OK)
+        return status;
+    g->transposed = transposed;
+    g->inside = product(g->in, g->axes);
+    g->outside = product(g->out, g->axes);
+    g->taps = product(g->kernel, g->axes);
+    g->cin = g->in_channels / g->groups;
+    g->cout = g->out_channels / g->groups;
+    g->step_w = (transposed ? g->cout : 1) * g->taps;
+    return PEL_OK;
+}
+
+static pel_status evaluate(const nn_call *call)
+{
+    geometry g;
+    pel_status status = read_node(call, &g);
+    if (status != PEL_OK)
+        return status;
+    const double *x = call->inputs[0]->values, *w = call->inputs[1]->values;
+    const nn_array *bias = call_input(call, 2);
+    for (int64_t i = 0; i < (int64_t)nn_array_count(call->outputs[0]); i++) {
+        place p = find_place(&g, i);
+        double sum = bias != NULL ? bias->values[p.channel] : 0;
+        for (int64_t t = 0; t < g.taps; t++) {
+            int64_t from = find_source(&g, &p, t);
+            for (int64_t c = 0; c < g.cin && from >= 0; c++)
+                sum += w[p.first_w + t + c * g.step_w] * x[p.first_x + from + c * g.inside];
+        }
+        call->outputs[0]->values[i] = sum;
+    }
+    return PEL_OK;
+}
+
+/* Each product w * x gives w to the gradient of x, and x to that of w. */
+static pel_status backward(const nn_call *call, const nn_gradients *g)
+{
+    geometry s;
+    pel_status status = read_node(call, &s);
+    if (status != PEL_OK)
+        return status;
+    const double *x = call->inputs[0]->values, *w = call->inputs[1]->values;
+    for (int64_t i = 0; i < (int64_t)nn_array_count(call->outputs[0]); i++) {
+        place p = find_place(&s, i);
+        double here = g->outputs[0][i];
+        gradient_add(g->inputs[2], (size_t)p.channel, here);
+        for (int64_t t = 0; t < s.taps; t++) {
+            int64_t from = find_source(&s, &p, t);
+            for (int64_t c = 0; c < s.cin && from >= 0; c++) {
+                int64_t at_w = p.first_w + t + c * s.step_w, at_x = p.first_x + from + c * s.inside;
+                gradient_add(g->inputs[0], (size_t)at_x, here * w[at_w]);
+                gradient_add(g->inputs[1], (size_t)at_w, here * x[at_x]);
+            }
+        }
+    }
+    return PEL_OK;
+}
+
 #define BOTH " dilations:I group:i kernel_shape:I pads:I strides:I"
 #define TRANSPOSED "auto_pad:s=NOTSET output_padding:I output_shape:I" BOTH
 const nn_operator nn_operators_conv[] = {
-    {"Conv", 2, 3, 1, "auto_pad:s" BOTH, infer_conv, evaluate_conv, macs_conv},
-    {"ConvTranspose", 2, 3, 1, TRANSPOSED, infer_transpose, evaluate_transpose, macs_transpose},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Conv", 2, 3, 1, "auto_pad:s" BOTH, infer_conv, evaluate, backward, macs_conv},
+    {"ConvTranspose", 2, 3, 1, TRANSPOSED, infer_transpose, evaluate, backward, macs_transpose},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -160,39 +160,59 @@ static pel_status infer_dft(const nn_call *call)
     return call_set_shape(call, 0, PEL_MODEL_FLOAT, out.rank, out.dims);
 }
 
-static pel_status evaluate_dft(const nn_call *call)
+/* Adds the transform of `v`, shaped as the input, to `sums`, shaped as the output.  The adjoint goes from the output's
+ * shape to the input's: the transform the other way round with the same scale.  What one side does not have (what is
+ * beyond the length, the frequencies that onesided leaves out, the imaginary part) is 0 there. */
+static pel_status add_transform(const nn_call *call, bool adjoint, const double *v, double *sums)
 {
-    const nn_array *a = call->inputs[0], *out = call->outputs[0];
-    size_t axis, parts = (size_t)a->dims[a->rank - 1];
+    const nn_array *ends[] = {call->inputs[0], call->outputs[0]}, *a = ends[adjoint], *b = ends[!adjoint];
+    size_t axis, parts = (size_t)a->dims[a->rank - 1], parts_to = (size_t)b->dims[b->rank - 1];
     int64_t length;
     transform t;
     pel_status status = find_length(call, &axis, &length);
     if (status != PEL_OK)
         return status;
-    axis_split from = split_at(a, axis), to = split_at(out, axis);
-    size_t n = (size_t)length, given = from.length < n ? from.length : n, inner = from.after / parts;
-    double sign = pel_node_int(call->node, "inverse", 0) != 0 ? -1 : 1, scale = sign < 0 ? 1 / (double)length : 1;
+    bool inverse = pel_node_int(call->node, "inverse", 0) != 0;
+    double sign = inverse != adjoint ? -1 : 1, scale = inverse ? 1 / (double)length : 1;
+    axis_split from = split_at(a, axis), to = split_at(b, axis);
+    size_t n = (size_t)length, inner = from.after / parts;
     if (!transform_make(n, &t))
         status = pel_error_set(call->error, PEL_ENOMEM, "out of memory");
     for (size_t line = 0; line < from.before * inner && status == PEL_OK; line++) {
-        const double *in = a->values + line / inner * from.length * from.after + line % inner * parts;
-        double *made = out->values + line / inner * to.length * to.after + line % inner * 2;
+        const double *in = v + line / inner * from.length * from.after + line % inner * parts;
+        double *made = sums + line / inner * to.length * to.after + line % inner * parts_to;
         memset(t.work, 0, n * sizeof *t.work); /* what is missing is 0 */
-        for (size_t k = 0; k < given; k++) {
+        for (size_t k = 0; k < from.length && k < n; k++) {
             t.work[k][0] = in[k * from.after];
             t.work[k][1] = parts == 2 ? sign * in[k * from.after + 1] : 0;
         }
         transform_run(&t);
-        for (size_t k = 0; k < to.length; k++) {
-            made[k * to.after] = scale * t.work[k][0];
-            made[k * to.after + 1] = scale * sign * t.work[k][1];
+        for (size_t k = 0; k < to.length && k < n; k++) {
+            made[k * to.after] += scale * t.work[k][0];
+            if (parts_to == 2)
+                made[k * to.after + 1] += scale * sign * t.work[k][1];
         }
     }
     transform_free(&t);
     return status;
 }
 
+static pel_status evaluate_dft(const nn_call *call)
+{
+    nn_array *out = call->outputs[0];
+    memset(out->values, 0, nn_array_count(out) * sizeof *out->values);
+    return add_transform(call, false, call->inputs[0]->values, out->values);
+}
+
+static pel_status backward_dft(const nn_call *call, const nn_gradients *g)
+{
+    pel_status status = backward_refuse(call, g, 1);
+    if (status != PEL_OK || g->inputs[0] == NULL)
+        return status;
+    return add_transform(call, true, g->outputs[0], g->inputs[0]);
+}
+
 const nn_operator nn_operators_fourier[] = {
-    {"DFT", 1, 2, 1, "axis:i inverse:i onesided:i", infer_dft, evaluate_dft, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"DFT", 1, 2, 1, "axis:i inverse:i onesided:i", infer_dft, evaluate_dft, backward_dft, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -87,6 +87,32 @@ static pel_status evaluate_matmul(const nn_call *call)
     return PEL_OK;
 }
 
+/* With Z = A B: the gradient of A is G B', that of B is A' G, added up over what was broadcast. */
+static pel_status backward_matmul(const nn_call *call, const nn_gradients *g)
+{
+    product p;
+    pel_status status = describe(call, &p);
+    if (status != PEL_OK)
+        return status;
+    nn_array a = p.a, b = p.b, out = p.out;
+    a.rank -= 2;
+    b.rank -= 2;
+    out.rank -= 2;
+    for (size_t batch = 0, batches = nn_array_count(&out); batch < batches; batch++) {
+        size_t x = broadcast_index(&a, &out, batch) * (size_t)(p.m * p.k);
+        size_t y = broadcast_index(&b, &out, batch) * (size_t)(p.k * p.n);
+        const double *z = g->outputs[0] + (int64_t)batch * p.m * p.n;
+        for (int64_t i = 0; i < p.m; i++)
+            for (int64_t j = 0; j < p.n; j++)
+                for (int64_t k = 0; k < p.k; k++) {
+                    size_t at_x = x + (size_t)(i * p.k + k), at_y = y + (size_t)(k * p.n + j);
+                    gradient_add(g->inputs[0], at_x, z[i * p.n + j] * call->inputs[1]->values[at_y]);
+                    gradient_add(g->inputs[1], at_y, z[i * p.n + j] * call->inputs[0]->values[at_x]);
+                }
+    }
+    return PEL_OK;
+}
+
 static double macs_matmul(const nn_call *call)
 {
     const nn_array *a = call->inputs[0];
@@ -130,6 +156,26 @@ static pel_status evaluate_gemm(const nn_call *call)
     return PEL_OK;
 }
 
+static pel_status backward_gemm(const nn_call *call, const nn_gradients *g)
+{
+    const nn_array *a = call->inputs[0], *b = call->inputs[1], *c = call_input(call, 2), *out = call->outputs[0];
+    bool ta = pel_node_int(call->node, "transA", 0) != 0, tb = pel_node_int(call->node, "transB", 0) != 0;
+    double alpha = pel_node_float(call->node, "alpha", 1), beta = pel_node_float(call->node, "beta", 1);
+    int64_t m = out->dims[0], n = out->dims[1], depth = a->dims[!ta];
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double here = g->outputs[0][i * n + j];
+            for (int64_t k = 0; k < depth; k++) {
+                size_t at_a = (size_t)(ta ? k * m + i : i * depth + k), at_b = (size_t)(tb ? j * depth + k : k * n + j);
+                gradient_add(g->inputs[0], at_a, alpha * here * b->values[at_b]);
+                gradient_add(g->inputs[1], at_b, alpha * here * a->values[at_a]);
+            }
+            if (c != NULL)
+                gradient_add(g->inputs[2], broadcast_index(c, out, (size_t)(i * n + j)), beta * here);
+        }
+    return PEL_OK;
+}
+
 static double macs_gemm(const nn_call *call)
 {
     const nn_array *a = call->inputs[0];
@@ -167,10 +213,31 @@ static pel_status evaluate_softmax(const nn_call *call)
     return PEL_OK;
 }
 
+/* With y the softmax and s the sum of its gradients times y: y (g - s); of its logarithm: g - y * (sum of g). */
+static pel_status backward_softmax(const nn_call *call, const nn_gradients *g)
+{
+    size_t axis;
+    call_axis(call, pel_node_int(call->node, "axis", -1), call->inputs[0]->rank, &axis);
+    bool logarithm = strcmp(call->node->operator, "LogSoftmax") == 0;
+    axis_split s = split_at(call->inputs[0], axis);
+    for (size_t i = 0; i < s.before * s.after; i++) {
+        size_t first = i / s.after * s.length * s.after + i % s.after;
+        const double *y = call->outputs[0]->values + first, *gy = g->outputs[0] + first;
+        double sum = 0;
+        for (size_t k = 0; k < s.length; k++)
+            sum += gy[k * s.after] * (logarithm ? 1 : y[k * s.after]);
+        for (size_t k = 0; k < s.length; k++) {
+            double here = gy[k * s.after], v = y[k * s.after];
+            gradient_add(g->inputs[0], first + k * s.after, logarithm ? here - exp(v) * sum : v * (here - sum));
+        }
+    }
+    return PEL_OK;
+}
+
 const nn_operator nn_operators_matrix[] = {
-    {"MatMul", 2, 2, 1, "", infer_matmul, evaluate_matmul, macs_matmul},
-    {"Gemm", 2, 3, 1, "alpha:f beta:f transA:i transB:i", infer_gemm, evaluate_gemm, macs_gemm},
-    {"Softmax", 1, 1, 1, "axis:i", infer_softmax, evaluate_softmax, NULL},
-    {"LogSoftmax", 1, 1, 1, "axis:i", infer_softmax, evaluate_softmax, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"MatMul", 2, 2, 1, "", infer_matmul, evaluate_matmul, backward_matmul, macs_matmul},
+    {"Gemm", 2, 3, 1, "alpha:f beta:f transA:i transB:i", infer_gemm, evaluate_gemm, backward_gemm, macs_gemm},
+    {"Softmax", 1, 1, 1, "axis:i", infer_softmax, evaluate_softmax, backward_softmax, NULL},
+    {"LogSoftmax", 1, 1, 1, "axis:i", infer_softmax, evaluate_softmax, backward_softmax, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

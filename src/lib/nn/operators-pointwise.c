@@ -33,30 +33,84 @@ static double f_sin(double x, double p, double q) { (void)p; (void)q; return sin
 static double f_cos(double x, double p, double q) { (void)p; (void)q; return cos(x); }
 static double f_not(double x, double p, double q) { (void)p; (void)q; return x == 0; }
 
-static const struct {
+/* Their slopes, of x and y = f(x). */
+typedef double (*slope)(double x, double y, double p, double q);
+
+static double s_relu(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return x > 0; }
+static double s_leaky(double x, double y, double p, double q) { (void)y; (void)q; return x > 0 ? 1 : p; }
+static double s_sigmoid(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return y * (1 - y); }
+static double s_hard(double x, double y, double p, double q) { (void)x; (void)q; return y > 0 && y < 1 ? p : 0; }
+static double s_tanh(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return 1 - y * y; }
+static double s_softplus(double x, double y, double p, double q) { (void)y; return f_sigmoid(x, p, q); }
+static double s_elu(double x, double y, double p, double q) { (void)q; return x > 0 ? 1 : y + p; }
+static double s_abs(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return (x > 0) - (x < 0); }
+static double s_neg(double x, double y, double p, double q) { (void)x; (void)y; (void)p; (void)q; return -1; }
+static double s_sqrt(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return 0.5 / y; }
+static double s_reciprocal(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return -y * y; }
+static double s_exp(double x, double y, double p, double q) { (void)x; (void)p; (void)q; return y; }
+static double s_log(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return 1 / x; }
+static double s_sin(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return cos(x); }
+static double s_cos(double x, double y, double p, double q) { (void)y; (void)p; (void)q; return -sin(x); }
+
+static double s_erf(double x, double y, double p, double q)
+{
+    (void)y;
+    (void)p;
+    (void)q;
+    return 1.12837916709551257390 * exp(-x * x); /* 2 / sqrt(pi) */
+}
+
+static double s_gelu(double x, double y, double p, double q)
+{
+    (void)y;
+    (void)p;
+    (void)q;
+    return (1 + erf(x / M_SQRT2)) / 2 + 0.39894228040143267794 * x * exp(-x * x / 2); /* 1 / sqrt(2 pi) */
+}
+
+static double s_hard_swish(double x, double y, double p, double q)
+{
+    (void)y;
+    double h = f_hard(x, p, q);
+    return h + x * s_hard(x, h, p, q);
+}
+
+static const struct one {
     const char *name;
     nn_function f;
+    slope s; /* NULL: the table says so */
     double p, q;
 } ones[] = {
-    {"Relu", f_relu, 0, 0},       {"LeakyRelu", f_leaky, 0.01, 0}, {"Sigmoid", f_sigmoid, 0, 0},
-    {"HardSigmoid", f_hard, 0.2, 0.5}, {"Tanh", f_tanh, 0, 0},     {"Softplus", f_softplus, 0, 0},
-    {"Elu", f_elu, 1, 0},         {"Abs", f_abs, 0, 0},            {"Neg", f_neg, 0, 0},
-    {"Floor", f_floor, 0, 0},     {"Ceil", f_ceil, 0, 0},          {"Round", f_round, 0, 0},
-    {"Sign", f_sign, 0, 0},       {"Sqrt", f_sqrt, 0, 0},          {"Reciprocal", f_reciprocal, 0, 0},
-    {"Exp", f_exp, 0, 0},         {"Log", f_log, 0, 0},            {"Erf", f_erf, 0, 0},
-    {"Sin", f_sin, 0, 0},         {"Cos", f_cos, 0, 0},            {"Not", f_not, 0, 0},
-    {"Gelu", f_gelu, 0, 0},       {"HardSwish", f_hard_swish, 1.0 / 6, 0.5},
+    {"Relu", f_relu, s_relu, 0, 0},          {"LeakyRelu", f_leaky, s_leaky, 0.01, 0},
+    {"Sigmoid", f_sigmoid, s_sigmoid, 0, 0}, {"HardSigmoid", f_hard, s_hard, 0.2, 0.5},
+    {"Tanh", f_tanh, s_tanh, 0, 0},          {"Softplus", f_softplus, s_softplus, 0, 0},
+    {"Elu", f_elu, s_elu, 1, 0},             {"Abs", f_abs, s_abs, 0, 0},
+    {"Neg", f_neg, s_neg, 0, 0},             {"Floor", f_floor, NULL, 0, 0},
+    {"Ceil", f_ceil, NULL, 0, 0},            {"Round", f_round, NULL, 0, 0},
+    {"Sign", f_sign, NULL, 0, 0},            {"Sqrt", f_sqrt, s_sqrt, 0, 0},
+    {"Reciprocal", f_reciprocal, s_reciprocal, 0, 0},
+    {"Exp", f_exp, s_exp, 0, 0},             {"Log", f_log, s_log, 0, 0},
+    {"Erf", f_erf, s_erf, 0, 0},             {"Sin", f_sin, s_sin, 0, 0},
+    {"Cos", f_cos, s_cos, 0, 0},             {"Not", f_not, NULL, 0, 0},
+    {"Gelu", f_gelu, s_gelu, 0, 0},          {"HardSwish", f_hard_swish, s_hard_swish, 1.0 / 6, 0.5},
 };
 
-nn_function nn_operator_function(const pel_node *node, double *p, double *q)
+/* The row of a node and its parameters; NULL where it is no operator of one number. */
+static const struct one *find_one(const pel_node *node, double *p, double *q)
 {
     for (size_t row = 0; row < sizeof ones / sizeof ones[0]; row++)
         if (strcmp(ones[row].name, node->operator) == 0) {
             *p = pel_node_float(node, "alpha", ones[row].p);
             *q = pel_node_float(node, "beta", ones[row].q);
-            return ones[row].f;
+            return &ones[row];
         }
     return NULL;
+}
+
+nn_function nn_operator_function(const pel_node *node, double *p, double *q)
+{
+    const struct one *row = find_one(node, p, q);
+    return row != NULL ? row->f : NULL;
 }
 
 static pel_status evaluate_one(const nn_call *call)
@@ -65,6 +119,16 @@ static pel_status evaluate_one(const nn_call *call)
     nn_function f = nn_operator_function(call->node, &p, &q);
     for (size_t i = 0, count = nn_array_count(call->outputs[0]); i < count; i++)
         call->outputs[0]->values[i] = f(call->inputs[0]->values[i], p, q);
+    return PEL_OK;
+}
+
+static pel_status backward_one(const nn_call *call, const nn_gradients *g)
+{
+    double p, q;
+    slope s = find_one(call->node, &p, &q)->s;
+    const double *x = call->inputs[0]->values, *y = call->outputs[0]->values;
+    for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++)
+        gradient_add(g->inputs[0], i, g->outputs[0][i] * s(x[i], y[i], p, q));
     return PEL_OK;
 }
 
@@ -92,17 +156,38 @@ static double g_prelu(double x, double y, bool whole) { (void)whole; return x > 
 static double g_mod(double x, double y, bool whole) { (void)whole; return x - y * floor(x / y); }
 static double g_fmod(double x, double y, bool whole) { (void)whole; return fmod(x, y); }
 
+/* Their partial slopes, of x, y and z = f(x, y): for x (dx_...) and for y (dy_...). */
+typedef double (*partial)(double x, double y, double z);
+
+static double d_one(double x, double y, double z) { (void)x; (void)y; (void)z; return 1; }
+static double dy_sub(double x, double y, double z) { (void)x; (void)y; (void)z; return -1; }
+static double dx_mul(double x, double y, double z) { (void)x; (void)z; return y; }
+static double dy_mul(double x, double y, double z) { (void)y; (void)z; return x; }
+static double dx_div(double x, double y, double z) { (void)x; (void)z; return 1 / y; }
+static double dy_div(double x, double y, double z) { (void)x; return -z / y; }
+static double dx_pow(double x, double y, double z) { (void)z; return y == 0 ? 0 : y * pow(x, y - 1); }
+static double dy_pow(double x, double y, double z) { return x == 0 && y >= 0 ? 0 : z * log(x); }
+static double dx_max(double x, double y, double z) { (void)z; return isnan(x) || x > y; }
+static double dy_max(double x, double y, double z) { (void)z; return !(isnan(x) || x > y); }
+static double dx_min(double x, double y, double z) { (void)z; return isnan(x) || x < y; }
+static double dy_min(double x, double y, double z) { (void)z; return !(isnan(x) || x < y); }
+static double dy_mod(double x, double y, double z) { return -nearbyint((x - z) / y); } /* z = x - y * whole number */
+static double dx_prelu(double x, double y, double z) { (void)z; return x > 0 ? 1 : y; }
+static double dy_prelu(double x, double y, double z) { (void)y; (void)z; return x > 0 ? 0 : x; }
+
 static const struct {
     const char *name;
     two f;
-    bool truth; /* gives truth values */
+    partial dx, dy; /* NULL: gives truth values */
 } twos[] = {
-    {"Add", g_add, false},     {"Sub", g_sub, false},         {"Mul", g_mul, false},
-    {"Div", g_div, false},     {"Pow", g_pow, false},         {"Max", g_max, false},
-    {"Min", g_min, false},     {"Mod", g_mod, false},         {"PRelu", g_prelu, false},
-    {"Equal", g_equal, true},  {"Less", g_less, true},        {"Greater", g_greater, true},
-    {"And", g_and, true},      {"LessOrEqual", g_less_equal, true},
-    {"GreaterOrEqual", g_greater_equal, true},                {"Or", g_or, true},
+    {"Add", g_add, d_one, d_one},           {"Sub", g_sub, d_one, dy_sub},
+    {"Mul", g_mul, dx_mul, dy_mul},         {"Div", g_div, dx_div, dy_div},
+    {"Pow", g_pow, dx_pow, dy_pow},         {"Max", g_max, dx_max, dy_max},
+    {"Min", g_min, dx_min, dy_min},         {"Mod", g_mod, d_one, dy_mod},
+    {"PRelu", g_prelu, dx_prelu, dy_prelu}, {"Equal", g_equal, NULL, NULL},
+    {"Less", g_less, NULL, NULL},           {"Greater", g_greater, NULL, NULL},
+    {"And", g_and, NULL, NULL},             {"LessOrEqual", g_less_equal, NULL, NULL},
+    {"Or", g_or, NULL, NULL},               {"GreaterOrEqual", g_greater_equal, NULL, NULL},
 };
 
 static size_t two_of(const nn_call *call)
@@ -125,7 +210,7 @@ static pel_status infer_two(const nn_call *call)
     if (strcmp(call->node->operator, "PRelu") == 0 &&
         (all.rank != call->inputs[0]->rank || memcmp(all.dims, call->inputs[0]->dims, all.rank * 8) != 0))
         return FAIL(call, "the slope is larger than the input");
-    return call_set_shape(call, 0, twos[two_of(call)].truth ? PEL_MODEL_BOOL : all.type, all.rank, all.dims);
+    return call_set_shape(call, 0, twos[two_of(call)].dx == NULL ? PEL_MODEL_BOOL : all.type, all.rank, all.dims);
 }
 
 static pel_status evaluate_two(const nn_call *call)
@@ -149,18 +234,57 @@ static pel_status evaluate_two(const nn_call *call)
     return PEL_OK;
 }
 
+/* Max and Min fold any number of operands, z = f(f(a, b), c): the chain rule from the last one to the first. */
+static pel_status backward_two(const nn_call *call, const nn_gradients *g)
+{
+    const nn_array *out = call->outputs[0];
+    size_t row = two_of(call), last = call->input_count - 1, at[OPERATOR_INPUTS];
+    double z[OPERATOR_INPUTS]; /* of the operands up to this one */
+    for (size_t i = 0, n = nn_array_count(out); i < n; i++) {
+        for (size_t k = 0; k <= last; k++) {
+            at[k] = broadcast_index(call->inputs[k], out, i);
+            z[k] = call->inputs[k]->values[at[k]];
+            z[k] = k > 0 && k < last ? twos[row].f(z[k - 1], z[k], false) : z[k];
+        }
+        z[last] = out->values[i];
+        double here = g->outputs[0][i];
+        for (size_t k = last; k > 0; k--) {
+            double y = call->inputs[k]->values[at[k]];
+            if (g->inputs[k] != NULL)
+                g->inputs[k][at[k]] += here * twos[row].dy(z[k - 1], y, z[k]);
+            here *= twos[row].dx(z[k - 1], y, z[k]);
+        }
+        gradient_add(g->inputs[0], at[0], here);
+    }
+    return PEL_OK;
+}
+
 /* ---- Clip, Where, Cast, Identity */
+
+/* Which input the clipped number is: 0, or a bound's. */
+static size_t clip_source(const nn_call *call, size_t i)
+{
+    const nn_array *low = call_input(call, 1), *high = call_input(call, 2);
+    double v = call->inputs[0]->values[i];
+    size_t from = low != NULL && v < low->values[0] ? 1 : 0;
+    v = from == 1 ? low->values[0] : v;
+    return high != NULL && v > high->values[0] ? 2 : from;
+}
 
 static pel_status evaluate_clip(const nn_call *call)
 {
-    const nn_array *low = call_input(call, 1), *high = call_input(call, 2);
     for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++) {
-        double v = call->inputs[0]->values[i];
-        if (low != NULL && v < low->values[0])
-            v = low->values[0];
-        if (high != NULL && v > high->values[0])
-            v = high->values[0];
-        call->outputs[0]->values[i] = v;
+        size_t from = clip_source(call, i);
+        call->outputs[0]->values[i] = call->inputs[from]->values[from == 0 ? i : 0];
+    }
+    return PEL_OK;
+}
+
+static pel_status backward_clip(const nn_call *call, const nn_gradients *g)
+{
+    for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++) {
+        size_t from = clip_source(call, i);
+        gradient_add(g->inputs[from], from == 0 ? i : 0, g->outputs[0][i]);
     }
     return PEL_OK;
 }
@@ -184,13 +308,27 @@ static pel_status infer_where(const nn_call *call)
     return call_set_shape(call, 0, call->inputs[1]->type, all.rank, all.dims);
 }
 
+static size_t where_source(const nn_call *call, size_t i)
+{
+    return call->inputs[0]->values[broadcast_index(call->inputs[0], call->outputs[0], i)] != 0 ? 1 : 2;
+}
+
 static pel_status evaluate_where(const nn_call *call)
 {
     nn_array *out = call->outputs[0];
     for (size_t i = 0, n = nn_array_count(out); i < n; i++) {
-        bool first = call->inputs[0]->values[broadcast_index(call->inputs[0], out, i)] != 0;
-        const nn_array *from = call->inputs[first ? 1 : 2];
+        const nn_array *from = call->inputs[where_source(call, i)];
         out->values[i] = from->values[broadcast_index(from, out, i)];
+    }
+    return PEL_OK;
+}
+
+static pel_status backward_where(const nn_call *call, const nn_gradients *g)
+{
+    const nn_array *out = call->outputs[0];
+    for (size_t i = 0, n = nn_array_count(out); i < n; i++) {
+        size_t from = where_source(call, i);
+        gradient_add(g->inputs[from], broadcast_index(call->inputs[from], out, i), g->outputs[0][i]);
     }
     return PEL_OK;
 }
@@ -225,23 +363,28 @@ static pel_status evaluate_identity(const nn_call *call)
     return PEL_OK;
 }
 
-#define ONE(name, attributes) {name, 1, 1, 1, attributes, infer_same, evaluate_one, NULL}
-#define TWO(name, attributes) {name, 2, 2, 1, attributes, infer_two, evaluate_two, NULL}
+#define ONE(name, attributes, backward) {name, 1, 1, 1, attributes, infer_same, evaluate_one, backward, NULL}
+#define TWO(name, attributes, backward) {name, 2, 2, 1, attributes, infer_two, evaluate_two, backward, NULL}
 const nn_operator nn_operators_pointwise[] = {
-    ONE("Relu", ""), ONE("LeakyRelu", "alpha:f"), ONE("Sigmoid", ""), ONE("HardSigmoid", "alpha:f beta:f"),
-    ONE("Tanh", ""), ONE("Softplus", ""), ONE("Elu", "alpha:f"), ONE("Abs", ""), ONE("Neg", ""), ONE("Floor", ""),
-    ONE("Ceil", ""), ONE("Round", ""), ONE("Sign", ""), ONE("Sqrt", ""), ONE("Reciprocal", ""), ONE("Exp", ""),
-    ONE("Log", ""), ONE("Erf", ""), ONE("Gelu", "approximate:s=none"), ONE("HardSwish", ""),
-    ONE("Sin", ""), ONE("Cos", ""), ONE("Not", ""),
-    TWO("Add", ""), TWO("Sub", ""), TWO("Mul", ""), TWO("Div", ""), TWO("Pow", ""), TWO("Mod", "fmod:i"),
-    TWO("PRelu", ""), TWO("Equal", ""), TWO("Less", ""), TWO("Greater", ""), TWO("LessOrEqual", ""),
-    TWO("GreaterOrEqual", ""), TWO("And", ""), TWO("Or", ""),
-    {"Max", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, NULL},
-    {"Min", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, NULL},
-    {"Clip", 1, 3, 1, "", infer_clip, evaluate_clip, NULL},
-    {"Where", 3, 3, 1, "", infer_where, evaluate_where, NULL},
-    {"Cast", 1, 1, 1, "to:i", infer_cast, evaluate_cast, NULL},
-    {"Identity", 1, 1, 1, "", infer_same, evaluate_identity, NULL},
-    {"Dropout", 1, 3, 1, "seed:i", infer_same, evaluate_identity, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    ONE("Relu", "", backward_one), ONE("LeakyRelu", "alpha:f", backward_one), ONE("Sigmoid", "", backward_one),
+    ONE("HardSigmoid", "alpha:f beta:f", backward_one), ONE("Tanh", "", backward_one),
+    ONE("Softplus", "", backward_one), ONE("Elu", "alpha:f", backward_one), ONE("Abs", "", backward_one),
+    ONE("Neg", "", backward_one), ONE("Sqrt", "", backward_one), ONE("Reciprocal", "", backward_one),
+    ONE("Exp", "", backward_one), ONE("Log", "", backward_one), ONE("Erf", "", backward_one),
+    ONE("Gelu", "approximate:s=none", backward_one), ONE("HardSwish", "", backward_one),
+    ONE("Sin", "", backward_one), ONE("Cos", "", backward_one), ONE("Floor", "", nn_backward_zero),
+    ONE("Ceil", "", nn_backward_zero), ONE("Round", "", nn_backward_zero), ONE("Sign", "", nn_backward_zero),
+    ONE("Not", "", NULL),
+    TWO("Add", "", backward_two), TWO("Sub", "", backward_two), TWO("Mul", "", backward_two),
+    TWO("Div", "", backward_two), TWO("Pow", "", backward_two), TWO("Mod", "fmod:i", backward_two),
+    TWO("PRelu", "", backward_two), TWO("Equal", "", NULL), TWO("Less", "", NULL), TWO("Greater", "", NULL),
+    TWO("LessOrEqual", "", NULL), TWO("GreaterOrEqual", "", NULL), TWO("And", "", NULL), TWO("Or", "", NULL),
+    {"Max", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, backward_two, NULL},
+    {"Min", 1, OPERATOR_INPUTS, 1, "", infer_two, evaluate_two, backward_two, NULL},
+    {"Clip", 1, 3, 1, "", infer_clip, evaluate_clip, backward_clip, NULL},
+    {"Where", 3, 3, 1, "", infer_where, evaluate_where, backward_where, NULL},
+    {"Cast", 1, 1, 1, "to:i", infer_cast, evaluate_cast, nn_backward_copy, NULL},
+    {"Identity", 1, 1, 1, "", infer_same, evaluate_identity, nn_backward_copy, NULL},
+    {"Dropout", 1, 3, 1, "seed:i", infer_same, evaluate_identity, nn_backward_copy, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

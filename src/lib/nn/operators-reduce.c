@@ -1,4 +1,4 @@
-/* operators-reduce.c - sums and means over axes, and the normalisations made of them.
+/* operators-reduce.c - sums, means, products and extremes over axes.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -47,6 +47,18 @@ static pel_status infer_reduce(const nn_call *call)
     return call_set_shape(call, 0, call->inputs[0]->type, rank, dims);
 }
 
+/* Which number of the result number i goes into. */
+static size_t reduced_index(const nn_array *a, const reduction *r, size_t i)
+{
+    size_t at = 0, stride = 1;
+    for (size_t k = a->rank; k-- > 0; i /= (size_t)a->dims[k])
+        if (!r->reduced[k]) {
+            at += i % (size_t)a->dims[k] * stride;
+            stride *= (size_t)a->dims[k];
+        }
+    return at;
+}
+
 static pel_status evaluate_reduce(const nn_call *call)
 {
     const char *op = call->node->operator + strlen("Reduce");
@@ -60,12 +72,7 @@ static pel_status evaluate_reduce(const nn_call *call)
     for (size_t i = 0; i < made && status == PEL_OK; i++)
         out[i] = most ? -HUGE_VAL : least ? HUGE_VAL : prod;
     for (size_t i = 0; i < count && status == PEL_OK; i++) {
-        size_t rest = i, at = 0, stride = 1;
-        for (size_t k = a->rank; k-- > 0; rest /= (size_t)a->dims[k])
-            if (!r.reduced[k]) {
-                at += rest % (size_t)a->dims[k] * stride;
-                stride *= (size_t)a->dims[k];
-            }
+        size_t at = reduced_index(a, &r, i);
         double v = a->values[i];
         if (most)
             out[at] = fmax(out[at], v);
@@ -82,6 +89,74 @@ static pel_status evaluate_reduce(const nn_call *call)
         else if (strcmp(op, "L2") == 0)
             out[i] = sqrt(out[i]);
     return status;
+}
+
+/* Of sums: the slope at x of a result y of n numbers. */
+static double slope_of_sum(const char *op, double x, double y, double n)
+{
+    if (strcmp(op, "Mean") == 0)
+        return 1 / n;
+    if (strcmp(op, "L1") == 0)
+        return (x > 0) - (x < 0);
+    if (strcmp(op, "L2") == 0)
+        return y > 0 ? x / y : 0;
+    return strcmp(op, "SumSquare") == 0 ? 2 * x : 1;
+}
+
+static pel_status backward_sum(const nn_call *call, const nn_gradients *g)
+{
+    const char *op = call->node->operator + strlen("Reduce");
+    const nn_array *a = call->inputs[0], *out = call->outputs[0];
+    size_t count = nn_array_count(a);
+    double n = (double)count / (double)nn_array_count(out);
+    reduction r;
+    pel_status status = describe(call, &r);
+    for (size_t i = 0; i < count && status == PEL_OK; i++) {
+        size_t at = reduced_index(a, &r, i);
+        gradient_add(g->inputs[0], i, g->outputs[0][at] * slope_of_sum(op, a->values[i], out->values[at], n));
+    }
+    return status;
+}
+
+/* The product of the others, which only the numbers themselves tell where one is 0. */
+static pel_status backward_product(const nn_call *call, const nn_gradients *g)
+{
+    const nn_array *a = call->inputs[0];
+    size_t count = nn_array_count(a);
+    reduction r;
+    pel_status status = describe(call, &r);
+    for (size_t i = 0; i < count && status == PEL_OK; i++) {
+        size_t at = reduced_index(a, &r, i);
+        double others = a->values[i] != 0 ? call->outputs[0]->values[at] / a->values[i] : 1;
+        for (size_t k = 0; k < count && a->values[i] == 0; k++)
+            if (k != i && reduced_index(a, &r, k) == at)
+                others *= a->values[k];
+        gradient_add(g->inputs[0], i, g->outputs[0][at] * others);
+    }
+    return status;
+}
+
+/* The greatest or least: the first that is it has the whole gradient. */
+static pel_status backward_extreme(const nn_call *call, const nn_gradients *g)
+{
+    const nn_array *a = call->inputs[0], *out = call->outputs[0];
+    nn_array left = *out; /* of the gradient: 0 once it is given */
+    reduction r;
+    pel_status status = describe(call, &r);
+    if (status != PEL_OK)
+        return status;
+    if (!nn_array_alloc(&left))
+        return pel_error_set(call->error, PEL_ENOMEM, "out of memory");
+    memcpy(left.values, g->outputs[0], nn_array_count(out) * sizeof *left.values);
+    for (size_t i = 0, n = nn_array_count(a); i < n; i++) {
+        size_t at = reduced_index(a, &r, i);
+        if (a->values[i] == out->values[at]) {
+            gradient_add(g->inputs[0], i, left.values[at]);
+            left.values[at] = 0;
+        }
+    }
+    nn_array_free(&left);
+    return PEL_OK;
 }
 
 /* ---- ArgMax, ArgMin */
@@ -155,108 +230,34 @@ static pel_status evaluate_global(const nn_call *call)
     return PEL_OK;
 }
 
-/* ---- Normalisations */
-
-static pel_status infer_by_channel(const nn_call *call)
+static pel_status backward_global(const nn_call *call, const nn_gradients *g)
 {
-    const nn_array *a = call->inputs[0];
-    if (a->rank < 2)
-        return FAIL(call, "an input of %zu dimensions", a->rank);
-    for (size_t k = 1; k < call->input_count; k++)
-        if (call->inputs[k] == NULL || call->inputs[k]->rank != 1 || call->inputs[k]->dims[0] != a->dims[1])
-            return FAIL(call, "input %zu does not have a number for each of %lld channels", k,
-                        (long long)a->dims[1]);
-    return infer_same(call);
-}
-
-static pel_status evaluate_batch(const nn_call *call)
-{
-    double epsilon = pel_node_float(call->node, "epsilon", 1e-5);
-    axis_split s = split_at(call->inputs[0], 1);
-    for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++) {
-        size_t c = i / s.after % s.length;
-        double v = (call->inputs[0]->values[i] - call->inputs[3]->values[c]) /
-                   sqrt(call->inputs[4]->values[c] + epsilon);
-        call->outputs[0]->values[i] = v * call->inputs[1]->values[c] + call->inputs[2]->values[c];
-    }
-    return PEL_OK;
-}
-
-/* (v - mean) / sqrt(variance + epsilon) of `count` numbers. */
-static void standardise(const double *v, size_t count, double epsilon, double *to)
-{
-    double mean = 0, variance = 0;
-    for (size_t i = 0; i < count; i++)
-        mean += v[i] / (double)count;
-    for (size_t i = 0; i < count; i++)
-        variance += (v[i] - mean) * (v[i] - mean) / (double)count;
-    for (size_t i = 0; i < count; i++)
-        to[i] = (v[i] - mean) / sqrt(variance + epsilon);
-}
-
-static pel_status evaluate_instance(const nn_call *call)
-{
-    double epsilon = pel_node_float(call->node, "epsilon", 1e-5);
-    axis_split s = split_at(call->inputs[0], 1);
-    for (size_t i = 0; i < s.before * s.length; i++) {
-        double *to = call->outputs[0]->values + i * s.after;
-        standardise(call->inputs[0]->values + i * s.after, s.after, epsilon, to);
-        for (size_t k = 0; k < s.after; k++)
-            to[k] = to[k] * call->inputs[1]->values[i % s.length] + call->inputs[2]->values[i % s.length];
-    }
-    return PEL_OK;
-}
-
-static pel_status infer_layer(const nn_call *call)
-{
-    const nn_array *a = call->inputs[0];
-    nn_array rest = {0}, all;
-    size_t axis;
-    pel_status status = call_axis(call, pel_node_int(call->node, "axis", -1), a->rank, &axis);
-    if (status != PEL_OK)
-        return status;
-    for (size_t k = axis; k < a->rank; k++)
-        rest.dims[rest.rank++] = a->dims[k];
-    for (size_t k = 1; k < call->input_count; k++)
-        if (call->inputs[k] != NULL && (!broadcast_shape(&rest, call->inputs[k], &all.rank, all.dims) ||
-                                        all.rank != rest.rank || memcmp(all.dims, rest.dims, rest.rank * 8) != 0))
-            return FAIL(call, "input %zu does not have the normalised shape", k);
-    if (call->output_count > 1)
-        return FAIL(call, "mean and deviation as outputs are not supported");
-    return infer_same(call);
-}
-
-static pel_status evaluate_layer(const nn_call *call)
-{
-    const nn_array *a = call->inputs[0], *bias = call_input(call, 2);
-    double epsilon = pel_node_float(call->node, "epsilon", 1e-5);
-    nn_array rest = {0};
-    size_t axis;
-    call_axis(call, pel_node_int(call->node, "axis", -1), a->rank, &axis);
-    for (size_t k = axis; k < a->rank; k++)
-        rest.dims[rest.rank++] = a->dims[k];
-    size_t count = nn_array_count(&rest), all = nn_array_count(a);
-    for (size_t i = 0; count > 0 && i < all; i += count) {
-        double *to = call->outputs[0]->values + i;
-        standardise(a->values + i, count, epsilon, to);
-        for (size_t k = 0; k < count; k++) {
-            to[k] *= call->inputs[1]->values[broadcast_index(call->inputs[1], &rest, k)];
-            to[k] += bias != NULL ? bias->values[broadcast_index(bias, &rest, k)] : 0;
+    bool most = strcmp(call->node->operator, "GlobalMaxPool") == 0;
+    size_t made = nn_array_count(call->outputs[0]);
+    size_t plane = made > 0 ? nn_array_count(call->inputs[0]) / made : 0;
+    for (size_t i = 0; i < made; i++) {
+        const double *x = call->inputs[0]->values + i * plane;
+        double y = call->outputs[0]->values[i], here = g->outputs[0][i] / (most ? 1 : (double)plane);
+        bool found = false;
+        for (size_t k = 0; k < plane && !found; k++) {
+            found = most && x[k] == y; /* the first that is the greatest has the whole gradient */
+            if (!most || found)
+                gradient_add(g->inputs[0], i * plane + k, here);
         }
     }
     return PEL_OK;
 }
 
-#define REDUCE(name) {name, 1, 2, 1, "axes:I keepdims:i noop_with_empty_axes:i", infer_reduce, evaluate_reduce, NULL}
+#define REDUCE(name, backward)                                                                                        \
+    {name, 1, 2, 1, "axes:I keepdims:i noop_with_empty_axes:i", infer_reduce, evaluate_reduce, backward, NULL}
+#define ARG(name) {name, 1, 1, 1, "axis:i keepdims:i select_last_index:i", infer_arg, evaluate_arg, NULL, NULL}
 const nn_operator nn_operators_reduce[] = {
-    REDUCE("ReduceMean"), REDUCE("ReduceSum"), REDUCE("ReduceMax"), REDUCE("ReduceMin"), REDUCE("ReduceL1"),
-    REDUCE("ReduceL2"), REDUCE("ReduceProd"), REDUCE("ReduceSumSquare"),
-    {"ArgMax", 1, 1, 1, "axis:i keepdims:i select_last_index:i", infer_arg, evaluate_arg, NULL},
-    {"ArgMin", 1, 1, 1, "axis:i keepdims:i select_last_index:i", infer_arg, evaluate_arg, NULL},
-    {"GlobalAveragePool", 1, 1, 1, "", infer_global, evaluate_global, NULL},
-    {"GlobalMaxPool", 1, 1, 1, "", infer_global, evaluate_global, NULL},
-    {"BatchNormalization", 5, 5, 1, "epsilon:f momentum:f training_mode:i=0", infer_by_channel, evaluate_batch, NULL},
-    {"InstanceNormalization", 3, 3, 1, "epsilon:f", infer_by_channel, evaluate_instance, NULL},
-    {"LayerNormalization", 2, 3, 3, "axis:i epsilon:f stash_type:i=1", infer_layer, evaluate_layer, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    REDUCE("ReduceMean", backward_sum), REDUCE("ReduceSum", backward_sum), REDUCE("ReduceL1", backward_sum),
+    REDUCE("ReduceL2", backward_sum), REDUCE("ReduceSumSquare", backward_sum),
+    REDUCE("ReduceProd", backward_product), REDUCE("ReduceMax", backward_extreme),
+    REDUCE("ReduceMin", backward_extreme),
+    ARG("ArgMax"), ARG("ArgMin"),
+    {"GlobalAveragePool", 1, 1, 1, "", infer_global, evaluate_global, backward_global, NULL},
+    {"GlobalMaxPool", 1, 1, 1, "", infer_global, evaluate_global, backward_global, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -62,39 +62,83 @@ static pel_status infer_resize(const nn_call *call)
     return call_set_shape(call, 0, a->type, a->rank, dims);
 }
 
-/* One axis after the other. */
-static pel_status evaluate_resize(const nn_call *call)
+/* Along one axis, of which `in` has the size before and `out` that after: out from in, or by the adjoint in from
+ * out. */
+static void resize_axis(const nn_axis *map, size_t axis, bool adjoint, const nn_array *in, const nn_array *out)
 {
-    nn_array now = *call->inputs[0], *out = call->outputs[0];
-    bool owned = false;
+    axis_split from = split_at(in, axis), to = split_at(out, axis);
+    size_t count = nn_array_count(out);
+    if (adjoint)
+        memset(in->values, 0, nn_array_count(in) * sizeof *in->values);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i / to.after % to.length, line = i / to.after / to.length;
+        double sum = 0;
+        for (size_t t = 0; t < map->taps; t++) {
+            size_t entry = (size_t)map->index[AXIS_TAPS * at + t];
+            double *x = in->values + (line * from.length + entry) * from.after + i % to.after;
+            double weight = map->weight[AXIS_TAPS * at + t];
+            if (adjoint)
+                *x += weight * out->values[i];
+            else
+                sum += weight * *x;
+        }
+        if (!adjoint)
+            out->values[i] = sum;
+    }
+}
+
+/* One axis after the other, of an array `a` of the input's shape to *result of the output's; by the adjoint the
+ * other way.  Free result's values, also after a failure. */
+static pel_status resize(const nn_call *call, bool adjoint, nn_array a, nn_array *result)
+{
+    const nn_array *in = call->inputs[0], *out = call->outputs[0];
     pel_status status = PEL_OK;
+    *result = a;
+    if (!nn_array_alloc(result))
+        return pel_error_set(call->error, PEL_ENOMEM, "out of memory");
+    memcpy(result->values, a.values, nn_array_count(&a) * sizeof *a.values);
     for (size_t axis = 0; axis < out->rank && status == PEL_OK; axis++) {
         nn_axis map;
-        nn_array next = now;
-        next.dims[axis] = out->dims[axis];
-        status = nn_axis_make(call, axis, now.dims[axis], next.dims[axis], &map);
+        nn_array next = *result;
+        next.dims[axis] = (adjoint ? in : out)->dims[axis];
+        next.values = NULL;
+        status = nn_axis_make(call, axis, in->dims[axis], out->dims[axis], &map);
         if (status == PEL_OK && !nn_array_alloc(&next))
             status = pel_error_set(call->error, PEL_ENOMEM, "out of memory");
-        axis_split from = split_at(&now, axis), to = split_at(&next, axis);
-        for (size_t i = 0; status == PEL_OK && i < nn_array_count(&next); i++) {
-            size_t at = i / to.after % to.length, line = i / to.after / to.length;
-            double sum = 0;
-            for (size_t t = 0; t < map.taps; t++)
-                sum += map.weight[AXIS_TAPS * at + t] *
-                       now.values[(line * from.length + (size_t)map.index[AXIS_TAPS * at + t]) * from.after +
-                                  i % to.after];
-            next.values[i] = sum;
+        if (status == PEL_OK) {
+            resize_axis(&map, axis, adjoint, adjoint ? &next : result, adjoint ? result : &next);
+            nn_array_free(result);
+            *result = next;
         }
         nn_axis_free(&map);
-        if (owned)
-            nn_array_free(&now);
-        now = next;
-        owned = status == PEL_OK;
     }
+    return status;
+}
+
+static pel_status evaluate_resize(const nn_call *call)
+{
+    nn_array result, *out = call->outputs[0];
+    pel_status status = resize(call, false, *call->inputs[0], &result);
     if (status == PEL_OK)
-        memcpy(out->values, now.values, nn_array_count(out) * sizeof *out->values);
-    if (owned)
-        nn_array_free(&now);
+        memcpy(out->values, result.values, nn_array_count(out) * sizeof *out->values);
+    nn_array_free(&result);
+    return status;
+}
+
+static pel_status backward_resize(const nn_call *call, const nn_gradients *g)
+{
+    nn_array result, gradient = *call->outputs[0];
+    pel_status status = backward_refuse(call, g, 1);
+    if (status != PEL_OK || g->inputs[0] == NULL)
+        return status;
+    if (!nn_array_alloc(&gradient))
+        return pel_error_set(call->error, PEL_ENOMEM, "out of memory");
+    memcpy(gradient.values, g->outputs[0], nn_array_count(&gradient) * sizeof *gradient.values);
+    status = resize(call, true, gradient, &result);
+    for (size_t i = 0, n = nn_array_count(&result); i < n && status == PEL_OK; i++)
+        g->inputs[0][i] += result.values[i];
+    nn_array_free(&result);
+    nn_array_free(&gradient);
     return status;
 }
 
@@ -154,22 +198,37 @@ static pel_status infer_pool(const nn_call *call)
                : status;
 }
 
-static double pool_one(const nn_call *call, const window *w, const double *plane, int64_t y, int64_t x)
+/* Where in the plane sample t of window (y, x) lies.  *padded: it is not in the plane, but in its pads. */
+static bool pool_sample(const nn_call *call, const window *w, int64_t y, int64_t x, int64_t t, int64_t *at,
+                        bool *padded)
 {
-    bool maximum = strcmp(call->node->operator, "MaxPool") == 0;
+    int64_t h = call->inputs[0]->dims[2], wide = call->inputs[0]->dims[3];
+    int64_t at_y = y * w->stride[0] - w->before[0] + t / w->kernel[1] * w->dilation[0];
+    int64_t at_x = x * w->stride[1] - w->before[1] + t % w->kernel[1] * w->dilation[1];
+    bool inside = at_y >= 0 && at_y < h && at_x >= 0 && at_x < wide;
+    *padded = !inside && at_y < h + w->after[0] && at_x < wide + w->after[1];
+    *at = at_y * wide + at_x;
+    return inside;
+}
+
+/* The result for window (y, x); where: the first sample that is the maximum; count: what a mean divides by. */
+static double pool_one(const nn_call *call, const window *w, const double *plane, int64_t y, int64_t x,
+                       int64_t *where, double *count)
+{
+    bool maximum = strcmp(call->node->operator, "MaxPool") == 0, padded;
     bool pads = pel_node_int(call->node, "count_include_pad", 0) != 0;
-    int64_t h = call->inputs[0]->dims[2], wide = call->inputs[0]->dims[3], count = 0;
     double v = maximum ? -HUGE_VAL : 0;
-    for (int64_t i = 0; i < w->kernel[0]; i++)
-        for (int64_t k = 0; k < w->kernel[1]; k++) {
-            int64_t at_y = y * w->stride[0] - w->before[0] + i * w->dilation[0];
-            int64_t at_x = x * w->stride[1] - w->before[1] + k * w->dilation[1];
-            bool inside = at_y >= 0 && at_y < h && at_x >= 0 && at_x < wide;
-            count += pads ? at_y < h + w->after[0] && at_x < wide + w->after[1] : inside;
-            if (inside)
-                v = maximum ? fmax(v, plane[at_y * wide + at_x]) : v + plane[at_y * wide + at_x];
+    *where = -1;
+    *count = 0;
+    for (int64_t t = 0, at; t < w->kernel[0] * w->kernel[1]; t++) {
+        bool inside = pool_sample(call, w, y, x, t, &at, &padded);
+        *count += inside || (pads && padded);
+        if (inside && (!maximum || plane[at] > v || (plane[at] == v && *where < 0))) {
+            v = maximum ? plane[at] : v + plane[at];
+            *where = at;
         }
-    return maximum ? v : v / (double)count;
+    }
+    return maximum ? v : v / *count;
 }
 
 static pel_status evaluate_pool(const nn_call *call)
@@ -177,10 +236,32 @@ static pel_status evaluate_pool(const nn_call *call)
     const nn_array *a = call->inputs[0];
     window w;
     pel_status status = describe(call, &w);
-    int64_t plane = status == PEL_OK ? w.out[0] * w.out[1] : 1;
+    int64_t plane = status == PEL_OK ? w.out[0] * w.out[1] : 1, where;
+    double count;
     for (int64_t i = 0; status == PEL_OK && i < (int64_t)nn_array_count(call->outputs[0]); i++)
-        call->outputs[0]->values[i] =
-            pool_one(call, &w, a->values + i / plane * a->dims[2] * a->dims[3], i % plane / w.out[1], i % w.out[1]);
+        call->outputs[0]->values[i] = pool_one(call, &w, a->values + i / plane * a->dims[2] * a->dims[3],
+                                               i % plane / w.out[1], i % w.out[1], &where, &count);
+    return status;
+}
+
+/* A maximum gives its gradient to the sample that it is, a mean to all in equal parts. */
+static pel_status backward_pool(const nn_call *call, const nn_gradients *g)
+{
+    const nn_array *a = call->inputs[0];
+    bool maximum = strcmp(call->node->operator, "MaxPool") == 0, padded;
+    window w;
+    pel_status status = describe(call, &w);
+    int64_t plane = status == PEL_OK ? w.out[0] * w.out[1] : 1, where, at;
+    double count;
+    for (int64_t i = 0; status == PEL_OK && i < (int64_t)nn_array_count(call->outputs[0]); i++) {
+        int64_t y = i % plane / w.out[1], x = i % w.out[1], first = i / plane * a->dims[2] * a->dims[3];
+        pool_one(call, &w, a->values + first, y, x, &where, &count);
+        if (maximum && where >= 0)
+            gradient_add(g->inputs[0], (size_t)(first + where), g->outputs[0][i]);
+        for (int64_t t = 0; !maximum && t < w.kernel[0] * w.kernel[1]; t++)
+            if (pool_sample(call, &w, y, x, t, &at, &padded))
+                gradient_add(g->inputs[0], (size_t)(first + at), g->outputs[0][i] / count);
+    }
     return status;
 }
 
@@ -190,8 +271,8 @@ static pel_status evaluate_pool(const nn_call *call)
     "keep_aspect_ratio_policy:s=stretch mode:s nearest_mode:s"
 #define POOL "auto_pad:s=NOTSET ceil_mode:i kernel_shape:I pads:I strides:I"
 const nn_operator nn_operators_resample[] = {
-    {"Resize", 1, 4, 1, RESIZE, infer_resize, evaluate_resize, NULL},
-    {"MaxPool", 1, 1, 2, POOL " dilations:I storage_order:i=0", infer_pool, evaluate_pool, NULL},
-    {"AveragePool", 1, 1, 1, POOL " count_include_pad:i", infer_pool, evaluate_pool, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Resize", 1, 4, 1, RESIZE, infer_resize, evaluate_resize, backward_resize, NULL},
+    {"MaxPool", 1, 1, 2, POOL " dilations:I storage_order:i=0", infer_pool, evaluate_pool, backward_pool, NULL},
+    {"AveragePool", 1, 1, 1, POOL " count_include_pad:i", infer_pool, evaluate_pool, backward_pool, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "operator-internal.h"
+#include "index-map.h"
 
 /* ---- Slice and Pad: by axis, from which index each comes */
 
@@ -62,22 +62,26 @@ static pel_status infer_slice(const nn_call *call)
     return call_set_shape(call, 0, call->inputs[0]->type, call->inputs[0]->rank, dims);
 }
 
-static pel_status evaluate_slice(const nn_call *call)
+static pel_status map_slice(const nn_call *call, index_map *m)
 {
     const nn_array *a = call->inputs[0], *out = call->outputs[0];
     selection s[PEL_MODEL_RANK];
+    ptrdiff_t stride[PEL_MODEL_RANK];
+    index_map_strides(a, stride);
     pel_status status = find_slices(call, s);
-    for (size_t i = 0, n = nn_array_count(out); i < n && status == PEL_OK; i++) {
-        size_t rest = i, from = 0, stride = 1;
-        for (size_t k = out->rank; k-- > 0;) {
-            int64_t at = s[k].first + s[k].step * (int64_t)(rest % (size_t)out->dims[k]);
-            from += (size_t)at * stride;
-            rest /= (size_t)out->dims[k];
-            stride *= (size_t)a->dims[k];
-        }
-        out->values[i] = a->values[from];
-    }
+    if (status == PEL_OK)
+        status = index_map_new(call, out->rank, out->dims, stride, m);
+    for (size_t k = 0; k < out->rank && status == PEL_OK; k++)
+        for (size_t i = 0; i < m->dims[k]; i++)
+            m->offset[k][i] = (ptrdiff_t)(s[k].first + s[k].step * (int64_t)i) * stride[k];
     return status;
+}
+
+static pel_status evaluate_slice(const nn_call *call) { return index_map_evaluate(call, map_slice, 0); }
+
+static pel_status backward_slice(const nn_call *call, const nn_gradients *g)
+{
+    return index_map_backward(call, map_slice, g, NULL);
 }
 
 static pel_status find_pads(const nn_call *call, int64_t before[PEL_MODEL_RANK], int64_t after[PEL_MODEL_RANK])
@@ -139,29 +143,37 @@ static int64_t reflect(int64_t i, int64_t size)
     return i < size ? i : period - i;
 }
 
-static pel_status evaluate_pad(const nn_call *call)
+static pel_status map_pad(const nn_call *call, index_map *m)
 {
-    const nn_array *a = call->inputs[0], *out = call->outputs[0], *value = call_input(call, 2);
+    const nn_array *a = call->inputs[0], *out = call->outputs[0];
     const char *mode = pel_node_string(call->node, "mode", "constant");
     int64_t before[PEL_MODEL_RANK], after[PEL_MODEL_RANK];
+    ptrdiff_t stride[PEL_MODEL_RANK];
+    index_map_strides(a, stride);
     pel_status status = find_pads(call, before, after);
-    for (size_t i = 0, n = nn_array_count(out); i < n && status == PEL_OK; i++) {
-        size_t rest = i, from = 0, stride = 1;
-        bool inside = true;
-        for (size_t k = out->rank; k-- > 0;) {
-            int64_t at = (int64_t)(rest % (size_t)out->dims[k]) - before[k];
+    if (status == PEL_OK)
+        status = index_map_new(call, out->rank, out->dims, stride, m);
+    for (size_t k = 0; k < out->rank && status == PEL_OK; k++)
+        for (size_t i = 0; i < m->dims[k]; i++) {
+            int64_t at = (int64_t)i - before[k];
             if (strcmp(mode, "reflect") == 0)
                 at = reflect(at, a->dims[k]);
             else if (strcmp(mode, "edge") == 0)
                 at = clamp(at, 0, a->dims[k] - 1);
-            inside = inside && at >= 0 && at < a->dims[k];
-            from += inside ? (size_t)at * stride : 0;
-            rest /= (size_t)out->dims[k];
-            stride *= (size_t)a->dims[k];
+            m->offset[k][i] = at >= 0 && at < a->dims[k] ? (ptrdiff_t)at * stride[k] : INDEX_NOWHERE;
         }
-        out->values[i] = inside ? a->values[from] : value != NULL ? value->values[0] : 0;
-    }
     return status;
+}
+
+static pel_status evaluate_pad(const nn_call *call)
+{
+    const nn_array *value = call_input(call, 2);
+    return index_map_evaluate(call, map_pad, value != NULL ? value->values[0] : 0);
+}
+
+static pel_status backward_pad(const nn_call *call, const nn_gradients *g)
+{
+    return index_map_backward(call, map_pad, g, g->inputs[2]);
 }
 
 /* ---- DepthToSpace, SpaceToDepth */
@@ -186,31 +198,47 @@ static pel_status infer_depth(const nn_call *call)
                                                            a->dims[2] / block, a->dims[3] / block});
 }
 
-static pel_status evaluate_depth(const nn_call *call)
+/* Channels become the rows `by` and columns `bx` of blocks of pixels: DCR counts them (by, bx, c), CRD (c, by, bx). */
+static pel_status map_depth_to_space(const nn_call *call, index_map *m)
 {
-    bool to_space = strcmp(call->node->operator, "DepthToSpace") == 0;
-    bool columns_first = to_space && strcmp(pel_node_string(call->node, "mode", "DCR"), "CRD") == 0;
-    const nn_array *deep = to_space ? call->inputs[0] : call->outputs[0];
-    const nn_array *wide = to_space ? call->outputs[0] : call->inputs[0];
-    size_t block = (size_t)pel_node_int(call->node, "blocksize", 0), c_count = (size_t)wide->dims[1];
-    size_t h = (size_t)wide->dims[2], w = (size_t)wide->dims[3];
-    for (size_t i = 0, n = nn_array_count(wide); i < n; i++) {
-        size_t x = i % w, y = i / w % h, c = i / w / h % c_count, image = i / w / h / c_count;
-        size_t by = y % block, bx = x % block;
-        size_t at = columns_first ? (c * block + by) * block + bx : (by * block + bx) * c_count + c;
-        size_t k = ((image * c_count * block * block + at) * (h / block) + y / block) * (w / block) + x / block;
-        if (to_space)
-            wide->values[i] = deep->values[k];
-        else
-            deep->values[k] = wide->values[i];
-    }
-    return PEL_OK;
+    const nn_array *a = call->inputs[0], *out = call->outputs[0];
+    bool channel_first = strcmp(pel_node_string(call->node, "mode", "DCR"), "CRD") == 0;
+    int64_t b = pel_node_int(call->node, "blocksize", 0), c = out->dims[1];
+    ptrdiff_t along[PEL_MODEL_RANK];
+    index_map_strides(a, along);
+    const int64_t dims[6] = {a->dims[0], c, a->dims[2], b, a->dims[3], b};
+    ptrdiff_t channel = along[1] * (channel_first ? b * b : 1), column = along[1] * (channel_first ? 1 : c);
+    const ptrdiff_t stride[6] = {along[0], channel, along[2], column * b, along[3], column};
+    return index_map_new(call, 6, dims, stride, m);
+}
+
+static pel_status map_space_to_depth(const nn_call *call, index_map *m)
+{
+    const nn_array *a = call->inputs[0], *out = call->outputs[0];
+    int64_t b = pel_node_int(call->node, "blocksize", 0);
+    ptrdiff_t along[PEL_MODEL_RANK];
+    index_map_strides(a, along);
+    const int64_t dims[6] = {a->dims[0], b, b, a->dims[1], out->dims[2], out->dims[3]};
+    const ptrdiff_t stride[6] = {along[0], along[2], along[3], along[1], along[2] * b, along[3] * b};
+    return index_map_new(call, 6, dims, stride, m);
+}
+
+static index_map_maker depth_map(const nn_call *call)
+{
+    return strcmp(call->node->operator, "DepthToSpace") == 0 ? map_depth_to_space : map_space_to_depth;
+}
+
+static pel_status evaluate_depth(const nn_call *call) { return index_map_evaluate(call, depth_map(call), 0); }
+
+static pel_status backward_depth(const nn_call *call, const nn_gradients *g)
+{
+    return index_map_backward(call, depth_map(call), g, NULL);
 }
 
 const nn_operator nn_operators_select[] = {
-    {"Slice", 3, 5, 1, "", infer_slice, evaluate_slice, NULL},
-    {"Pad", 2, 4, 1, "mode:s", infer_pad, evaluate_pad, NULL},
-    {"DepthToSpace", 1, 1, 1, "blocksize:i mode:s", infer_depth, evaluate_depth, NULL},
-    {"SpaceToDepth", 1, 1, 1, "blocksize:i", infer_depth, evaluate_depth, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Slice", 3, 5, 1, "", infer_slice, evaluate_slice, backward_slice, NULL},
+    {"Pad", 2, 4, 1, "mode:s", infer_pad, evaluate_pad, backward_pad, NULL},
+    {"DepthToSpace", 1, 1, 1, "blocksize:i mode:s", infer_depth, evaluate_depth, backward_depth, NULL},
+    {"SpaceToDepth", 1, 1, 1, "blocksize:i", infer_depth, evaluate_depth, backward_depth, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "operator-internal.h"
+#include "index-map.h"
 
 /* ---- Constant, ConstantOfShape, Shape, Size, Range */
 
@@ -120,6 +120,16 @@ static pel_status evaluate_range(const nn_call *call)
 {
     for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++)
         call->outputs[0]->values[i] = call->inputs[0]->values[0] + (double)i * call->inputs[2]->values[0];
+    return PEL_OK;
+}
+
+/* Number i is start + i delta. */
+static pel_status backward_range(const nn_call *call, const nn_gradients *g)
+{
+    for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++) {
+        gradient_add(g->inputs[0], 0, g->outputs[0][i]);
+        gradient_add(g->inputs[2], 0, (double)i * g->outputs[0][i]);
+    }
     return PEL_OK;
 }
 
@@ -248,25 +258,24 @@ static pel_status infer_transpose(const nn_call *call)
     return call_set_shape(call, 0, a->type, a->rank, dims);
 }
 
-static pel_status evaluate_transpose(const nn_call *call)
+static pel_status map_transpose(const nn_call *call, index_map *m)
 {
     const nn_array *a = call->inputs[0], *out = call->outputs[0];
     int64_t perm[PEL_MODEL_RANK];
-    size_t count, stride[PEL_MODEL_RANK], s = 1;
+    size_t count;
+    ptrdiff_t along[PEL_MODEL_RANK], stride[PEL_MODEL_RANK] = {0};
     call_integers(call, "perm", NONE_INPUT, PEL_MODEL_RANK, perm, &count);
-    for (size_t k = a->rank; k-- > 0;) {
-        stride[k] = s;
-        s *= (size_t)a->dims[k];
-    }
-    for (size_t i = 0, n = nn_array_count(out); i < n; i++) {
-        size_t rest = i, from = 0;
-        for (size_t k = out->rank; k-- > 0;) {
-            from += rest % (size_t)out->dims[k] * stride[count == 0 ? a->rank - 1 - k : (size_t)perm[k]];
-            rest /= (size_t)out->dims[k];
-        }
-        out->values[i] = a->values[from];
-    }
-    return PEL_OK;
+    index_map_strides(a, along);
+    for (size_t k = 0; k < a->rank; k++)
+        stride[k] = along[count == 0 ? a->rank - 1 - k : (size_t)perm[k]];
+    return index_map_new(call, out->rank, out->dims, stride, m);
+}
+
+static pel_status evaluate_transpose(const nn_call *call) { return index_map_evaluate(call, map_transpose, 0); }
+
+static pel_status backward_transpose(const nn_call *call, const nn_gradients *g)
+{
+    return index_map_backward(call, map_transpose, g, NULL);
 }
 
 static pel_status infer_expand(const nn_call *call)
@@ -280,12 +289,27 @@ static pel_status infer_expand(const nn_call *call)
     return call_set_shape(call, 0, call->inputs[0]->type, all.rank, all.dims);
 }
 
-static pel_status evaluate_expand(const nn_call *call)
+/* Every axis of the input again and again: Tile, and Expand, which only does it with axes of one entry. */
+static pel_status map_repeat(const nn_call *call, index_map *m)
 {
-    for (size_t i = 0, n = nn_array_count(call->outputs[0]); i < n; i++)
-        call->outputs[0]->values[i] =
-            call->inputs[0]->values[broadcast_index(call->inputs[0], call->outputs[0], i)];
-    return PEL_OK;
+    const nn_array *a = call->inputs[0], *out = call->outputs[0];
+    ptrdiff_t along[PEL_MODEL_RANK], stride[PEL_MODEL_RANK] = {0};
+    size_t more = out->rank - a->rank;
+    index_map_strides(a, along);
+    for (size_t k = 0; k < a->rank; k++)
+        stride[more + k] = along[k];
+    pel_status status = index_map_new(call, out->rank, out->dims, stride, m);
+    for (size_t k = more; k < out->rank && status == PEL_OK; k++)
+        for (size_t i = 0; i < m->dims[k]; i++)
+            m->offset[k][i] = (ptrdiff_t)(i % (size_t)a->dims[k - more]) * stride[k];
+    return status;
+}
+
+static pel_status evaluate_repeat(const nn_call *call) { return index_map_evaluate(call, map_repeat, 0); }
+
+static pel_status backward_repeat(const nn_call *call, const nn_gradients *g)
+{
+    return index_map_backward(call, map_repeat, g, NULL);
 }
 
 static pel_status infer_tile(const nn_call *call)
@@ -303,22 +327,32 @@ static pel_status infer_tile(const nn_call *call)
     return call_set_shape(call, 0, a->type, a->rank, dims);
 }
 
-static pel_status evaluate_tile(const nn_call *call)
+/* ---- Concat, Split, Gather: lines of numbers, moved as they are; backwards they add up where they came from */
+
+typedef void (*line_move)(double *to, const double *from, size_t count);
+
+static void copy_line(double *to, const double *from, size_t count) { memcpy(to, from, count * sizeof *to); }
+
+static void add_line(double *to, const double *from, size_t count)
 {
-    const nn_array *a = call->inputs[0], *out = call->outputs[0];
-    for (size_t i = 0, n = nn_array_count(out); i < n; i++) {
-        size_t rest = i, from = 0, stride = 1;
-        for (size_t k = out->rank; k-- > 0;) {
-            from += rest % (size_t)out->dims[k] % (size_t)a->dims[k] * stride;
-            rest /= (size_t)out->dims[k];
-            stride *= (size_t)a->dims[k];
-        }
-        out->values[i] = a->values[from];
-    }
-    return PEL_OK;
+    for (size_t i = 0; i < count; i++)
+        to[i] += from[i];
 }
 
-/* ---- Concat, Split, Gather */
+/* Entries first .. first + length - 1 of an axis become an array of their own; and the way back. */
+static void take_part(const axis_split *s, size_t first, size_t length, line_move move, const double *whole,
+                      double *part)
+{
+    for (size_t i = 0; i < s->before; i++)
+        move(part + i * length * s->after, whole + (i * s->length + first) * s->after, length * s->after);
+}
+
+static void put_part(const axis_split *s, size_t first, size_t length, line_move move, double *whole,
+                     const double *part)
+{
+    for (size_t i = 0; i < s->before; i++)
+        move(whole + (i * s->length + first) * s->after, part + i * length * s->after, length * s->after);
+}
 
 static pel_status infer_concat(const nn_call *call)
 {
@@ -343,13 +377,25 @@ static pel_status evaluate_concat(const nn_call *call)
     nn_array *out = call->outputs[0];
     size_t axis, at = 0;
     call_axis(call, pel_node_int(call->node, "axis", 0), out->rank, &axis);
-    axis_split o = split_at(out, axis);
+    axis_split s = split_at(out, axis);
     for (size_t k = 0; k < call->input_count; k++) {
-        axis_split s = split_at(call->inputs[k], axis);
-        for (size_t i = 0; i < s.before; i++)
-            memcpy(out->values + (i * o.length + at) * o.after,
-                   call->inputs[k]->values + i * s.length * s.after, s.length * s.after * sizeof(double));
-        at += s.length;
+        size_t length = (size_t)call->inputs[k]->dims[axis];
+        put_part(&s, at, length, copy_line, out->values, call->inputs[k]->values);
+        at += length;
+    }
+    return PEL_OK;
+}
+
+static pel_status backward_concat(const nn_call *call, const nn_gradients *g)
+{
+    size_t axis, at = 0;
+    call_axis(call, pel_node_int(call->node, "axis", 0), call->outputs[0]->rank, &axis);
+    axis_split s = split_at(call->outputs[0], axis);
+    for (size_t k = 0; k < call->input_count; k++) {
+        size_t length = (size_t)call->inputs[k]->dims[axis];
+        if (g->inputs[k] != NULL)
+            take_part(&s, at, length, add_line, g->outputs[0], g->inputs[k]);
+        at += length;
     }
     return PEL_OK;
 }
@@ -406,11 +452,25 @@ static pel_status evaluate_split(const nn_call *call)
         return status;
     axis_split s = split_at(call->inputs[0], axis);
     for (size_t k = 0; k < call->output_count; k++) {
-        size_t length = (size_t)lengths[k];
-        for (size_t i = 0; i < s.before && call->outputs[k] != NULL; i++)
-            memcpy(call->outputs[k]->values + i * length * s.after,
-                   call->inputs[0]->values + (i * s.length + at) * s.after, length * s.after * sizeof(double));
-        at += length;
+        if (call->outputs[k] != NULL)
+            take_part(&s, at, (size_t)lengths[k], copy_line, call->inputs[0]->values, call->outputs[k]->values);
+        at += (size_t)lengths[k];
+    }
+    return PEL_OK;
+}
+
+static pel_status backward_split(const nn_call *call, const nn_gradients *g)
+{
+    int64_t lengths[OPERATOR_INPUTS];
+    size_t axis, at = 0;
+    pel_status status = split_lengths(call, &axis, lengths);
+    if (status != PEL_OK || g->inputs[0] == NULL)
+        return status;
+    axis_split s = split_at(call->inputs[0], axis);
+    for (size_t k = 0; k < call->output_count; k++) {
+        if (g->outputs[k] != NULL)
+            put_part(&s, at, (size_t)lengths[k], add_line, g->inputs[0], g->outputs[k]);
+        at += (size_t)lengths[k];
     }
     return PEL_OK;
 }
@@ -432,39 +492,65 @@ static pel_status infer_gather(const nn_call *call)
     return call_set_shape(call, 0, a->type, rank, dims);
 }
 
+/* Where entry k of the indices points to on an axis. */
+static pel_status gather_entry(const nn_call *call, size_t k, size_t length, size_t *entry)
+{
+    double index = call->inputs[1]->values[k], at = index + (index < 0 ? (double)length : 0);
+    if (!(at >= 0 && at < (double)length))
+        return FAIL(call, "index %g of %zu entries", index, length);
+    *entry = (size_t)at;
+    return PEL_OK;
+}
+
 static pel_status evaluate_gather(const nn_call *call)
 {
-    const nn_array *a = call->inputs[0], *index = call->inputs[1];
-    size_t axis, count = nn_array_count(index);
-    call_axis(call, pel_node_int(call->node, "axis", 0), a->rank, &axis);
-    axis_split s = split_at(a, axis);
-    for (size_t i = 0; i < s.before; i++)
-        for (size_t k = 0; k < count; k++) {
-            double at = index->values[k] + (index->values[k] < 0 ? (double)s.length : 0);
-            if (!(at >= 0 && at < (double)s.length))
-                return FAIL(call, "index %g of %zu entries", index->values[k], s.length);
-            memcpy(call->outputs[0]->values + (i * count + k) * s.after,
-                   a->values + (i * s.length + (size_t)at) * s.after, s.after * sizeof(double));
-        }
+    size_t axis, entry = 0, count = nn_array_count(call->inputs[1]);
+    call_axis(call, pel_node_int(call->node, "axis", 0), call->inputs[0]->rank, &axis);
+    axis_split s = split_at(call->inputs[0], axis);
+    for (size_t k = 0; k < count; k++) {
+        pel_status status = gather_entry(call, k, s.length, &entry);
+        if (status != PEL_OK)
+            return status;
+        for (size_t i = 0; i < s.before; i++)
+            copy_line(call->outputs[0]->values + (i * count + k) * s.after,
+                      call->inputs[0]->values + (i * s.length + entry) * s.after, s.after);
+    }
+    return PEL_OK;
+}
+
+static pel_status backward_gather(const nn_call *call, const nn_gradients *g)
+{
+    size_t axis, entry = 0, count = nn_array_count(call->inputs[1]);
+    call_axis(call, pel_node_int(call->node, "axis", 0), call->inputs[0]->rank, &axis);
+    axis_split s = split_at(call->inputs[0], axis);
+    for (size_t k = 0; k < count && g->inputs[0] != NULL; k++) {
+        pel_status status = gather_entry(call, k, s.length, &entry);
+        if (status != PEL_OK)
+            return status;
+        for (size_t i = 0; i < s.before; i++)
+            add_line(g->inputs[0] + (i * s.length + entry) * s.after, g->outputs[0] + (i * count + k) * s.after,
+                     s.after);
+    }
     return PEL_OK;
 }
 
 #define CONSTANT "value:t value_float:f value_floats:F value_int:i value_ints:I"
 const nn_operator nn_operators_shape[] = {
-    {"Constant", 0, 0, 1, CONSTANT, infer_constant, evaluate_constant, NULL},
-    {"ConstantOfShape", 1, 1, 1, "value:t", infer_constant_of_shape, evaluate_constant_of_shape, NULL},
-    {"Shape", 1, 1, 1, "start:i end:i", infer_shape, evaluate_shape, NULL},
-    {"Size", 1, 1, 1, "", infer_size, evaluate_size, NULL},
-    {"Range", 3, 3, 1, "", infer_range, evaluate_range, NULL},
-    {"Reshape", 2, 2, 1, "allowzero:i", infer_reshape, evaluate_copy, NULL},
-    {"Flatten", 1, 1, 1, "axis:i", infer_flatten, evaluate_copy, NULL},
-    {"Squeeze", 1, 2, 1, "", infer_squeeze, evaluate_copy, NULL},
-    {"Unsqueeze", 2, 2, 1, "", infer_unsqueeze, evaluate_copy, NULL},
-    {"Transpose", 1, 1, 1, "perm:I", infer_transpose, evaluate_transpose, NULL},
-    {"Expand", 2, 2, 1, "", infer_expand, evaluate_expand, NULL},
-    {"Tile", 2, 2, 1, "", infer_tile, evaluate_tile, NULL},
-    {"Concat", 1, OPERATOR_INPUTS, 1, "axis:i", infer_concat, evaluate_concat, NULL},
-    {"Split", 1, 2, OPERATOR_INPUTS, "axis:i num_outputs:i", infer_split, evaluate_split, NULL},
-    {"Gather", 2, 2, 1, "axis:i", infer_gather, evaluate_gather, NULL},
-    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL},
+    {"Constant", 0, 0, 1, CONSTANT, infer_constant, evaluate_constant, nn_backward_zero, NULL},
+    {"ConstantOfShape", 1, 1, 1, "value:t", infer_constant_of_shape, evaluate_constant_of_shape, nn_backward_zero,
+     NULL},
+    {"Shape", 1, 1, 1, "start:i end:i", infer_shape, evaluate_shape, NULL, NULL},
+    {"Size", 1, 1, 1, "", infer_size, evaluate_size, NULL, NULL},
+    {"Range", 3, 3, 1, "", infer_range, evaluate_range, backward_range, NULL},
+    {"Reshape", 2, 2, 1, "allowzero:i", infer_reshape, evaluate_copy, nn_backward_copy, NULL},
+    {"Flatten", 1, 1, 1, "axis:i", infer_flatten, evaluate_copy, nn_backward_copy, NULL},
+    {"Squeeze", 1, 2, 1, "", infer_squeeze, evaluate_copy, nn_backward_copy, NULL},
+    {"Unsqueeze", 2, 2, 1, "", infer_unsqueeze, evaluate_copy, nn_backward_copy, NULL},
+    {"Transpose", 1, 1, 1, "perm:I", infer_transpose, evaluate_transpose, backward_transpose, NULL},
+    {"Expand", 2, 2, 1, "", infer_expand, evaluate_repeat, backward_repeat, NULL},
+    {"Tile", 2, 2, 1, "", infer_tile, evaluate_repeat, backward_repeat, NULL},
+    {"Concat", 1, OPERATOR_INPUTS, 1, "axis:i", infer_concat, evaluate_concat, backward_concat, NULL},
+    {"Split", 1, 2, OPERATOR_INPUTS, "axis:i num_outputs:i", infer_split, evaluate_split, backward_split, NULL},
+    {"Gather", 2, 2, 1, "axis:i", infer_gather, evaluate_gather, backward_gather, NULL},
+    {NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

@@ -20,6 +20,7 @@ typedef struct {
     size_t step[2];      /* finished samples a tile: side - n + 1 */
     pel_fft_tile *fft;
     pel_complex *transfer[2]; /* of the kernel and of the turned one, scaled */
+    bool made[2];             /* when it is first needed: a blur needs no adjoint */
     pel_complex *samples;     /* side * stride a worker */
     float *lines;             /* 2 * side a worker */
 } tiled;
@@ -112,8 +113,6 @@ static pel_status tiled_open(const pel_context *ctx, pel_conv *conv)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     /* The padding is multiplied along: it must hold numbers. */
     memset(t->samples, 0, bytes * workers);
-    make_transfer(conv, t, conv->kernel, t->transfer[0]);
-    make_transfer(conv, t, conv->turned, t->transfer[1]);
     return PEL_OK;
 }
 
@@ -275,6 +274,10 @@ static size_t tiled_segments(const pel_conv *conv, const conv_map *map)
 
 static void tiled_run(const conv_call *call)
 {
+    tiled *t = call->conv->state;
+    if (!t->made[call->adjoint])
+        make_transfer(call->conv, t, call->map->kernel, t->transfer[call->adjoint]);
+    t->made[call->adjoint] = true;
     pel_pool_run(call->conv->pool, tiled_segments(call->conv, call->map), one_pair,
                  (void *)(uintptr_t)call);
 }

@@ -9,6 +9,8 @@
 
 #include "conv-internal.h"
 
+#define MOST_JOINED ((size_t)1 << 20) /* samples of channels convolved together: 4 MiB of work */
+
 static const conv_ops *const methods[] = {
     [PEL_CONV_DIRECT] = &pel_conv_direct,
     [PEL_CONV_SEPARABLE] = &pel_conv_separable,
@@ -152,30 +154,50 @@ bool pel_convolved_size(pel_size size, pel_size psf_size, pel_border border, pel
 
 /* ---- A picture under a border: extended by what the border says, then convolved "valid". -------- */
 
+/* One row: the inside is copied, the `front` samples before it and those behind it are looked up. */
+static void extend_row(const float *from, size_t count, size_t front, pel_border border,
+                       size_t extended, float *to)
+{
+    memcpy(to + front, from, count * sizeof *to);
+    for (size_t i = 0; i < extended - count; i++) {
+        size_t x = i < front ? i : i + count;
+        ptrdiff_t fx = pel_border_index((ptrdiff_t)x - (ptrdiff_t)front, count, border);
+        to[x] = fx < 0 ? 0 : from[fx];
+    }
+}
+
 static void extend(const float *from, pel_size size, pel_size psf_size, pel_border border,
                    pel_size extended, float *to)
 {
-    ptrdiff_t front[3] = {(ptrdiff_t)(psf_size.w - 1 - psf_size.w / 2),
-                          (ptrdiff_t)(psf_size.h - 1 - psf_size.h / 2),
-                          (ptrdiff_t)(psf_size.d - 1 - psf_size.d / 2)};
+    size_t front[3] = {psf_size.w - 1 - psf_size.w / 2, psf_size.h - 1 - psf_size.h / 2,
+                       psf_size.d - 1 - psf_size.d / 2};
     for (size_t z = 0; z < extended.d; z++) {
-        ptrdiff_t fz = pel_border_index((ptrdiff_t)z - front[2], size.d, border);
-        for (size_t y = 0; y < extended.h; y++) {
-            ptrdiff_t fy = pel_border_index((ptrdiff_t)y - front[1], size.h, border);
-            float *row = to + (z * extended.h + y) * extended.w;
-            const float *source =
-                from + (size_t)(((fz < 0 ? 0 : fz) * (ptrdiff_t)size.h + (fy < 0 ? 0 : fy))) *
-                           size.w;
-            for (size_t x = 0; x < extended.w; x++) {
-                ptrdiff_t fx = pel_border_index((ptrdiff_t)x - front[0], size.w, border);
-                row[x] = fx < 0 || fy < 0 || fz < 0 ? 0 : source[fx];
-            }
+        ptrdiff_t fz = pel_border_index((ptrdiff_t)(z - front[2]), size.d, border);
+        for (size_t y = 0; y < extended.h; y++, to += extended.w) {
+            ptrdiff_t fy = pel_border_index((ptrdiff_t)(y - front[1]), size.h, border);
+            if (fy < 0 || fz < 0)
+                memset(to, 0, extended.w * sizeof *to);
+            else
+                extend_row(from + ((size_t)fz * size.h + (size_t)fy) * size.w, size.w, front[0],
+                           border, extended.w, to);
         }
     }
 }
 
-pel_status pel_convolve(const pel_context *ctx, const float *from, pel_size size, const float *psf,
-                        pel_size psf_size, pel_border border, float *to)
+/* True where the channels of a small picture are better convolved together, as planes of a volume under a
+ * 2-D PSF: in tiles two of them share a transform. */
+static bool joins_channels(pel_size extended, pel_size result, pel_size psf_size, const float *psf)
+{
+    if (psf_size.c != 1 || psf_size.d != 1 || result.c == 1 || pel_size_count(result) > MOST_JOINED)
+        return false;
+    pel_conv conv = {.n = {psf_size.w, psf_size.h, 1}, .kernel = (float *)(uintptr_t)psf};
+    const pel_conv_spec spec = {.in = extended, .out = result, .psf = psf, .psf_size = psf_size};
+    plan_maps(&conv, &spec);
+    return pel_cpu_level(&conv.cpu, NULL) == PEL_OK && choose(&conv) == PEL_CONV_TILED;
+}
+
+static pel_status convolve(const pel_context *ctx, const float *from, pel_size size,
+                           const float *psf, pel_size psf_size, pel_border border, float *to)
 {
     pel_size result;
     if (!pel_convolved_size(size, psf_size, border, &result))
@@ -187,6 +209,9 @@ pel_status pel_convolve(const pel_context *ctx, const float *from, pel_size size
     pel_size extended = valid ? size
                               : pel_size_make(size.w + psf_size.w - 1, size.h + psf_size.h - 1,
                                               size.d + psf_size.d - 1, 1);
+    if (joins_channels(extended, result, psf_size, psf))
+        return convolve(ctx, from, pel_size_make(size.w, size.h, size.d * size.c, 1), psf, psf_size,
+                        border, to);
     float *work = valid ? NULL : pel_alloc_floats(pel_size_plane(extended));
     if (!valid && work == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
@@ -219,4 +244,15 @@ pel_status pel_convolve(const pel_context *ctx, const float *from, pel_size size
     pel_conv_free(conv);
     pel_free(work);
     return status;
+}
+
+pel_status pel_convolve(const pel_context *ctx, const float *from, pel_size size, const float *psf,
+                        pel_size psf_size, pel_border border, float *to)
+{
+    /* Waking the pool takes as long as a small picture: the programs of a pipe have better use of the
+     * cores. */
+    pel_context own = *ctx;
+    if (pel_size_count(size) <= PEL_POOL_SMALL)
+        own.pool = NULL;
+    return convolve(&own, from, size, psf, psf_size, border, to);
 }

@@ -55,7 +55,8 @@ pel_status pel_noise_add(const pel_context *ctx, const pel_noise_params *p, floa
         ((p->poisson || p->readnoise > 0) && !(p->gain > 0)))
         return pel_error_set(ctx->error, PEL_EINVAL, "noise of a negative size, or without a gain");
     work w = {p, samples, deviation, count, false};
-    pel_pool_run(ctx->pool, (count + BLOCK - 1) / BLOCK, noise_block, &w);
+    pel_pool *pool = count > PEL_POOL_SMALL ? ctx->pool : NULL; /* waking it would take as long */
+    pel_pool_run(pool, (count + BLOCK - 1) / BLOCK, noise_block, &w);
     return w.failed ? pel_error_set(ctx->error, PEL_ENOMEM, "out of memory") : PEL_OK;
 }
 

@@ -13,16 +13,70 @@
 
 #include "wisdom.h"
 
+/* A forward and a backward plan with what they were made for. */
+typedef struct {
+    size_t n[3]; /* w, h, d; of tiles side, row, 0 */
+    size_t threads;
+    bool estimate;
+    bool guessed; /* the plans were not measured, but may be */
+    fftwf_plan forward, backward;
+} plans;
+
 struct pel_fft {
     size_t w, h, d;
     pel_pool *pool;
-    fftwf_plan forward, backward;
-    bool guessed;        /* the plans were not measured, but may be */
-    atomic_size_t uses;  /* transforms executed */
+    plans plans;
+    atomic_size_t uses; /* transforms executed */
 };
 
 /* FFTW's planner has one state for the process. */
 static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
+
+/* Plans that nobody uses at present, kept for who wants the same again: in a stream of small pictures,
+ * each with a PSF of its own, planning would take longer than the transforms.  Under the planner's lock. */
+#define KEPT 16
+static struct {
+    plans plans[KEPT];
+    size_t next; /* to be given up */
+} kept;
+
+static void destroy(plans *p)
+{
+    if (p->forward != NULL)
+        fftwf_destroy_plan(p->forward);
+    if (p->backward != NULL)
+        fftwf_destroy_plan(p->backward);
+    p->forward = p->backward = NULL;
+}
+
+/* Completes `wanted` from what is kept, for this caller alone. */
+static bool take_kept(plans *wanted)
+{
+    for (size_t i = 0; i < KEPT; i++) {
+        plans *p = &kept.plans[i];
+        if (p->forward != NULL && p->backward != NULL && p->n[0] == wanted->n[0] &&
+            p->n[1] == wanted->n[1] && p->n[2] == wanted->n[2] && p->threads == wanted->threads &&
+            p->estimate == wanted->estimate) {
+            *wanted = *p;
+            p->forward = p->backward = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep(const plans *p)
+{
+    size_t i = 0;
+    while (i < KEPT && kept.plans[i].forward != NULL)
+        i++;
+    if (i == KEPT) {
+        i = kept.next;
+        kept.next = (kept.next + 1) % KEPT;
+        destroy(&kept.plans[i]);
+    }
+    kept.plans[i] = *p;
+}
 
 /* FFTW asks for its threads through one callback of the process; the pool of the transform that
  * this thread executes is found here. */
@@ -57,51 +111,52 @@ static void start_fftw(void)
 }
 
 /* Called with the planner locked. */
-static bool make_plans(pel_fft *fft, float *samples, pel_complex *spectrum, unsigned flags)
+static bool make_plans(plans *p, float *samples, pel_complex *spectrum, unsigned flags)
 {
-    int n[3] = {(int)fft->d, (int)fft->h, (int)fft->w};
-    int rank = fft->d > 1 ? 3 : 2;
-    fft->forward = fftwf_plan_dft_r2c(rank, n + 3 - rank, samples, spectrum, flags);
-    fft->backward = fftwf_plan_dft_c2r(rank, n + 3 - rank, spectrum, samples, flags);
-    return fft->forward != NULL && fft->backward != NULL;
+    int n[3] = {(int)p->n[2], (int)p->n[1], (int)p->n[0]};
+    int rank = p->n[2] > 1 ? 3 : 2;
+    p->forward = fftwf_plan_dft_r2c(rank, n + 3 - rank, samples, spectrum, flags);
+    p->backward = fftwf_plan_dft_c2r(rank, n + 3 - rank, spectrum, samples, flags);
+    return p->forward != NULL && p->backward != NULL;
 }
 
-static void drop_plans(pel_fft *fft)
+/* Called with the planner locked.  Measuring overwrites the arrays: they are scratch. */
+static bool plan_anew(pel_fft *fft, float *samples, pel_complex *spectrum)
 {
-    if (fft->forward != NULL)
-        fftwf_destroy_plan(fft->forward);
-    if (fft->backward != NULL)
-        fftwf_destroy_plan(fft->backward);
-    fft->forward = fft->backward = NULL;
+    bool done;
+    pthread_once(&once, start_fftw);
+    executing = fft->pool;
+    fftwf_plan_with_nthreads((int)pel_pool_threads(fft->pool));
+    if (fft->plans.estimate) {
+        done = make_plans(&fft->plans, samples, spectrum, FFTW_ESTIMATE);
+    } else {
+        pel_wisdom_load();
+        done = make_plans(&fft->plans, samples, spectrum, FFTW_MEASURE | FFTW_WISDOM_ONLY);
+        if (!done) {
+            destroy(&fft->plans);
+            done = fft->plans.guessed = make_plans(&fft->plans, samples, spectrum, FFTW_ESTIMATE);
+        }
+    }
+    executing = NULL;
+    return done;
 }
 
 static bool plan(const pel_context *ctx, pel_fft *fft)
 {
-    size_t count = fft->w * fft->h * fft->d;
-    /* Measuring overwrites the arrays: they are scratch. */
-    float *samples = pel_alloc_floats(count);
-    pel_complex *spectrum = pel_alloc(pel_fft_count(fft) * sizeof *spectrum);
-    bool done = false;
-    if (samples != NULL && spectrum != NULL) {
-        pthread_once(&once, start_fftw);
-        pthread_mutex_lock(&planner);
-        executing = fft->pool;
-        fftwf_plan_with_nthreads((int)pel_pool_threads(fft->pool));
-        if (ctx->plan_estimate) {
-            done = make_plans(fft, samples, spectrum, FFTW_ESTIMATE);
-        } else {
-            pel_wisdom_load();
-            done = make_plans(fft, samples, spectrum, FFTW_MEASURE | FFTW_WISDOM_ONLY);
-            if (!done) {
-                drop_plans(fft);
-                done = fft->guessed = make_plans(fft, samples, spectrum, FFTW_ESTIMATE);
-            }
-        }
-        executing = NULL;
-        pthread_mutex_unlock(&planner);
+    fft->plans = (plans){.n = {fft->w, fft->h, fft->d},
+                         .threads = pel_pool_threads(fft->pool),
+                         .estimate = ctx->plan_estimate};
+    pthread_mutex_lock(&planner);
+    bool done = take_kept(&fft->plans);
+    if (!done) {
+        float *samples = pel_alloc_floats(fft->w * fft->h * fft->d);
+        pel_complex *spectrum = pel_alloc(pel_fft_count(fft) * sizeof *spectrum);
+        if (samples != NULL && spectrum != NULL)
+            done = plan_anew(fft, samples, spectrum);
+        pel_free(samples);
+        pel_free(spectrum);
     }
-    pel_free(samples);
-    pel_free(spectrum);
+    pthread_mutex_unlock(&planner);
     return done;
 }
 
@@ -137,7 +192,7 @@ static double seconds_of(const pel_fft *fft)
  * with the planner locked. */
 static void measure(const pel_fft *fft)
 {
-    pel_fft better = {.w = fft->w, .h = fft->h, .d = fft->d, .pool = fft->pool};
+    plans better = fft->plans;
     float *samples = pel_alloc_floats(fft->w * fft->h * fft->d);
     pel_complex *spectrum = pel_alloc(pel_fft_count(fft) * sizeof *spectrum);
     if (samples != NULL && spectrum != NULL) {
@@ -146,10 +201,10 @@ static void measure(const pel_fft *fft)
         fftwf_set_timelimit(seconds_of(fft) / 8);
         (void)make_plans(&better, samples, spectrum, FFTW_MEASURE);
         fftwf_set_timelimit(FFTW_NO_TIMELIMIT);
-        drop_plans(&better);
+        destroy(&better);
         if (make_plans(&better, samples, spectrum, FFTW_MEASURE | FFTW_WISDOM_ONLY))
             pel_wisdom_save();
-        drop_plans(&better);
+        destroy(&better);
         executing = NULL;
     }
     pel_free(samples);
@@ -161,9 +216,14 @@ void pel_fft_free(pel_fft *fft)
     if (fft == NULL)
         return;
     pthread_mutex_lock(&planner);
-    drop_plans(fft);
-    if (fft->guessed && seconds_of(fft) > 8)
+    if (fft->plans.guessed && seconds_of(fft) > 8) {
+        destroy(&fft->plans); /* a better one will be there */
         measure(fft);
+    } else if (fft->plans.forward != NULL && fft->plans.backward != NULL) {
+        keep(&fft->plans);
+    } else {
+        destroy(&fft->plans);
+    }
     pthread_mutex_unlock(&planner);
     pel_free(fft);
 }
@@ -178,46 +238,54 @@ void pel_fft_forward(const pel_fft *fft, const float *samples, pel_complex *spec
     executing = fft->pool;
     atomic_fetch_add(&((pel_fft *)(uintptr_t)fft)->uses, 1);
     /* FFTW keeps the input of an out-of-place r2c transform; its interface lacks the const. */
-    fftwf_execute_dft_r2c(fft->forward, (float *)(uintptr_t)samples, spectrum);
+    fftwf_execute_dft_r2c(fft->plans.forward, (float *)(uintptr_t)samples, spectrum);
 }
 
 void pel_fft_backward(const pel_fft *fft, pel_complex *spectrum, float *samples)
 {
     executing = fft->pool;
     atomic_fetch_add(&((pel_fft *)(uintptr_t)fft)->uses, 1);
-    fftwf_execute_dft_c2r(fft->backward, spectrum, samples);
+    fftwf_execute_dft_c2r(fft->plans.backward, spectrum, samples);
 }
 
 /* ---- Tiles ------------------------------------------------------------------------------------- */
 
 struct pel_fft_tile {
-    fftwf_plan forward, backward;
+    plans plans;
 };
+
+/* Called with the planner locked. */
+static bool plan_tile(plans *p)
+{
+    const int side = (int)p->n[0], n[2] = {side, side}, rows[2] = {side, (int)p->n[1]};
+    pel_complex *samples = pel_alloc(p->n[0] * p->n[1] * sizeof *samples);
+    if (samples == NULL)
+        return false;
+    pthread_once(&once, start_fftw);
+    fftwf_plan_with_nthreads(1);
+    p->forward = fftwf_plan_many_dft(2, n, 1, samples, rows, 1, 0, samples, rows, 1, 0,
+                                     FFTW_FORWARD, FFTW_ESTIMATE);
+    p->backward = fftwf_plan_many_dft(2, n, 1, samples, rows, 1, 0, samples, rows, 1, 0,
+                                      FFTW_BACKWARD, FFTW_ESTIMATE);
+    pel_free(samples);
+    return p->forward != NULL && p->backward != NULL;
+}
 
 pel_status pel_fft_tile_new(const pel_context *ctx, size_t side, size_t stride,
                             pel_fft_tile **out)
 {
     pel_fft_tile *tile = pel_alloc(sizeof *tile);
-    pel_complex *samples = pel_alloc(side * stride * sizeof *samples);
     *out = NULL;
-    if (tile != NULL && samples != NULL) {
-        const int n[2] = {(int)side, (int)side}, rows[2] = {(int)side, (int)stride};
-        pthread_once(&once, start_fftw);
+    if (tile != NULL) {
+        tile->plans = (plans){.n = {side, stride, 0}, .threads = 1, .estimate = true};
         pthread_mutex_lock(&planner);
-        fftwf_plan_with_nthreads(1);
-        tile->forward = fftwf_plan_many_dft(2, n, 1, samples, rows, 1, 0, samples, rows, 1, 0,
-                                            FFTW_FORWARD, FFTW_ESTIMATE);
-        tile->backward = fftwf_plan_many_dft(2, n, 1, samples, rows, 1, 0, samples, rows, 1, 0,
-                                             FFTW_BACKWARD, FFTW_ESTIMATE);
+        bool done = take_kept(&tile->plans) || plan_tile(&tile->plans);
         pthread_mutex_unlock(&planner);
-        if (tile->forward != NULL && tile->backward != NULL)
+        if (done)
             *out = tile;
         else
             pel_fft_tile_free(tile);
-        tile = NULL;
     }
-    pel_free(tile);
-    pel_free(samples);
     return *out != NULL ? PEL_OK
                         : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for a tile of %zux%zu",
                                         side, side);
@@ -228,22 +296,22 @@ void pel_fft_tile_free(pel_fft_tile *tile)
     if (tile == NULL)
         return;
     pthread_mutex_lock(&planner);
-    if (tile->forward != NULL)
-        fftwf_destroy_plan(tile->forward);
-    if (tile->backward != NULL)
-        fftwf_destroy_plan(tile->backward);
+    if (tile->plans.forward != NULL && tile->plans.backward != NULL)
+        keep(&tile->plans);
+    else
+        destroy(&tile->plans);
     pthread_mutex_unlock(&planner);
     pel_free(tile);
 }
 
 void pel_fft_tile_forward(const pel_fft_tile *tile, pel_complex *samples)
 {
-    fftwf_execute_dft(tile->forward, samples, samples);
+    fftwf_execute_dft(tile->plans.forward, samples, samples);
 }
 
 void pel_fft_tile_backward(const pel_fft_tile *tile, pel_complex *samples)
 {
-    fftwf_execute_dft(tile->backward, samples, samples);
+    fftwf_execute_dft(tile->plans.backward, samples, samples);
 }
 
 size_t pel_fft_good_size(size_t n)

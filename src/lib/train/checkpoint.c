@@ -19,6 +19,7 @@
 typedef struct {
     char magic[8];
     uint64_t settings_bytes, count, extra_count, feed_count;
+    pel_cnn_pair pair;
     pel_train_numbers now;
 } header;
 
@@ -81,7 +82,7 @@ static bool put(FILE *to, const void *bytes, size_t count, uint32_t *crc)
 static bool put_all(FILE *to, const pel_train_state *s)
 {
     header h = {.settings_bytes = strlen(s->settings), .count = s->count, .extra_count = s->extra_count,
-                .feed_count = s->feed_count, .now = s->now};
+                .feed_count = s->feed_count, .pair = s->pair, .now = s->now};
     uint32_t crc = 0;
     part parts[PARTS];
     char settings[MOST_SETTINGS];
@@ -147,19 +148,20 @@ static pel_status damaged(const char *path, const char *how, pel_error *error)
     return pel_error_set(error, PEL_EFORMAT, "%s %s", path, how);
 }
 
-/* Sizes are those of the state before anything is read into it. */
+/* What the header says must be what the file has: nothing is allocated on its word alone. */
 static pel_status check_sizes(const char *path, const header *h, uint64_t bytes, const pel_train_state *s,
                               pel_error *error)
 {
     if (h->feed_count != s->feed_count)
         return pel_error_set(error, PEL_EINVAL, "%s is of a run with %llu sources of pairs, not %zu", path,
                              (unsigned long long)h->feed_count, s->feed_count);
-    if (h->count != s->count || h->extra_count != s->extra_count)
-        return pel_error_set(error, PEL_EINVAL, "%s is of another model or loss: %llu weights, not %zu", path,
-                             (unsigned long long)h->count, s->count);
+    if (h->extra_count != s->extra_count)
+        return pel_error_set(error, PEL_EINVAL, "%s is of a run with another critic", path);
     uint64_t expected = sizeof *h + h->settings_bytes + s->feed_count * sizeof *s->feeds +
-                        (5 * (uint64_t)s->count + s->extra_count) * sizeof(float) + sizeof(uint32_t);
-    return bytes == expected ? PEL_OK : damaged(path, "is damaged: its size is wrong", error);
+                        s->extra_count * sizeof(float) + sizeof(uint32_t);
+    bool good = h->count <= bytes / (5 * sizeof(float)) && expected + 5 * h->count * sizeof(float) == bytes &&
+                h->pair.input_count <= PEL_CNN_INPUTS;
+    return good ? PEL_OK : damaged(path, "is damaged: its size is wrong", error);
 }
 
 static bool get(FILE *from, void *bytes, size_t count, uint32_t *crc)
@@ -186,6 +188,8 @@ static pel_status read_all(const char *path, FILE *from, pel_train_state *s, pel
     pel_status status = compare(settings, s->settings, path, error);
     if (status == PEL_OK)
         status = check_sizes(path, &h, (uint64_t)there.st_size, s, error);
+    if (status == PEL_OK)
+        status = pel_train_state_new((size_t)h.count, s->feed_count, s, error);
     parts_of(s, settings, (size_t)h.settings_bytes, parts);
     for (size_t i = 1; i < PARTS && status == PEL_OK; i++)
         if (!get(from, parts[i].bytes, parts[i].count, &crc))
@@ -193,6 +197,7 @@ static pel_status read_all(const char *path, FILE *from, pel_train_state *s, pel
     if (status == PEL_OK && (fread(&stored, 1, sizeof stored, from) != sizeof stored || stored != crc))
         status = damaged(path, "is damaged: its checksum is wrong", error);
     s->now = h.now;
+    s->pair = h.pair;
     s->now.data[sizeof s->now.data - 1] = '\0';
     return status;
 }

@@ -5,7 +5,7 @@
 #ifndef PELLUCID_CHECKPOINT_H
 #define PELLUCID_CHECKPOINT_H
 
-#include <pellucid/base.h>
+#include <pellucid/cnn.h>
 
 #define PEL_TRAIN_SUMS 16 /* the loss and its terms, at most */
 
@@ -30,6 +30,7 @@ typedef struct {
 
 typedef struct {
     pel_train_numbers now;
+    pel_cnn_pair pair;    /* sizes of the samples */
     const char *settings; /* "name=value" lines that a run which goes on must have as well; not owned */
     size_t feed_count;
     pel_feed_position *feeds;
@@ -40,14 +41,16 @@ typedef struct {
     float *extra;         /* not owned */
 } pel_train_state;
 
-/* Arrays for so many, all 0, in a zeroed state.  Free with pel_train_state_free, also after a failure. */
+/* Arrays for so many weights and sources, all 0, in a zeroed state.  Free with pel_train_state_free, also after a
+ * failure. */
 pel_status pel_train_state_new(size_t count, size_t feeds, pel_train_state *state, pel_error *error);
 void pel_train_state_free(pel_train_state *state);
 
 /* Writes a checkpoint under another name, brings it to the disk, and renames it: at any moment there is a whole one. */
 pel_status pel_checkpoint_write(const char *path, const pel_train_state *state, pel_error *error);
-/* Reads one into a state of the same settings and sizes.  PEL_EFORMAT: no checkpoint, or damaged; PEL_EINVAL: of
- * other settings (the first that differs is named) or another model.  After a failure the state is not to be used. */
+/* Reads one into a zeroed state but for settings, feed_count and extra with its count, which must be the same.
+ * PEL_EFORMAT: no checkpoint, or damaged; PEL_EINVAL: of another run (the first setting that differs is named).  Free it
+ * also after a failure. */
 pel_status pel_checkpoint_read(const char *path, pel_train_state *state, pel_error *error);
 
 #endif

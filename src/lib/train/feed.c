@@ -57,30 +57,35 @@ static char **with_seed(char *seed)
 
 /* A process group of its own, so that it can be stopped as a whole; SIGPIPE as usual, though we ignore it; nothing on
  * stdin. */
+static int spawn_with(source *s, char *command, char **environment, int out, posix_spawnattr_t *how,
+                      posix_spawn_file_actions_t *files)
+{
+    char *arguments[] = {(char[]){"sh"}, (char[]){"-c"}, command, NULL};
+    sigset_t usual;
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
+    (void)posix_spawnattr_setsigdefault(how, &usual);
+    (void)posix_spawnattr_setflags(how, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    int failed = posix_spawn_file_actions_addopen(files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (failed == 0)
+        failed = posix_spawn_file_actions_adddup2(files, out, STDOUT_FILENO);
+    return failed != 0 ? failed : posix_spawn(&s->pid, "/bin/sh", files, how, arguments, environment);
+}
+
 static int spawn(source *s, char **environment, int out)
 {
     posix_spawnattr_t how;
     posix_spawn_file_actions_t files;
-    sigset_t usual;
-    char *arguments[] = {(char[]){"sh"}, (char[]){"-c"}, NULL, NULL};
-    int failed = ENOMEM;
     char *command = strdup(s->command);
-    if (command == NULL || posix_spawnattr_init(&how) != 0)
-        goto no_attributes;
-    if (posix_spawn_file_actions_init(&files) != 0)
-        goto no_files;
-    arguments[2] = command;
-    sigemptyset(&usual);
-    sigaddset(&usual, SIGPIPE);
-    (void)posix_spawnattr_setsigdefault(&how, &usual);
-    (void)posix_spawnattr_setflags(&how, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    if (posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0) == 0 &&
-        posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO) == 0)
-        failed = posix_spawn(&s->pid, "/bin/sh", &files, &how, arguments, environment);
-    posix_spawn_file_actions_destroy(&files);
-no_files:
-    posix_spawnattr_destroy(&how);
-no_attributes:
+    int failed = command == NULL ? ENOMEM : posix_spawnattr_init(&how);
+    if (failed == 0) {
+        failed = posix_spawn_file_actions_init(&files);
+        if (failed == 0) {
+            failed = spawn_with(s, command, environment, out, &how, &files);
+            posix_spawn_file_actions_destroy(&files);
+        }
+        posix_spawnattr_destroy(&how);
+    }
     free(command);
     return failed;
 }

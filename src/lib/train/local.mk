@@ -1,10 +1,13 @@
-# Training: optimizer, data, checkpoints.  Linked into pel-train alone.
-noinst_LTLIBRARIES += libpel-train.la
-libpel_train_la_SOURCES = src/lib/train/optimizer.c src/lib/train/optimizer.h \
-  src/lib/train/checkpoint.c src/lib/train/checkpoint.h \
-  src/lib/train/feed.c src/lib/train/feed.h
-libpel_train_la_LIBADD = libpellucid-nn.la libpellucid.la -lm
+pelinclude_HEADERS += include/pellucid/loss.h
 
-# Losses.
-libpel_train_la_SOURCES += src/lib/train/loss.c src/lib/train/loss.h src/lib/train/loss-internal.h \
-  src/lib/train/loss-parse.c src/lib/train/loss-pixel.c src/lib/train/loss-ssim.c src/lib/train/loss-fourier.c
+# Training: losses, and the optimizer, which critics have too.
+libpel_nn_la_SOURCES += src/lib/train/loss.c src/lib/train/loss-parse.c src/lib/train/loss-internal.h \
+  src/lib/train/loss-pixel.c src/lib/train/loss-ssim.c src/lib/train/loss-fourier.c \
+  src/lib/train/optimizer.c src/lib/train/optimizer.h
+
+# Data, checkpoints: linked into pel-train alone.
+noinst_LTLIBRARIES += libpel-train.la
+libpel_train_la_SOURCES = src/lib/train/checkpoint.c src/lib/train/checkpoint.h \
+  src/lib/train/feed.c src/lib/train/feed.h src/lib/train/trainer.c src/lib/train/trainer.h \
+  src/lib/train/validate.c src/lib/train/validate.h
+libpel_train_la_LIBADD = libpellucid-nn.la libpellucid.la -lm

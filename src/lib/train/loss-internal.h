@@ -3,7 +3,7 @@
 #ifndef PEL_TRAIN_LOSS_INTERNAL_H
 #define PEL_TRAIN_LOSS_INTERNAL_H
 
-#include "loss.h"
+#include <pellucid/loss.h>
 
 #define LOSS_KEYS 4
 

@@ -171,7 +171,7 @@ static void average_piece(void *arg, size_t index, size_t worker)
     float *restrict e = a->average + p.from;
     (void)worker;
     for (size_t i = 0; i < p.count; i++)
-        e[i] += a->share * (w[i] - e[i]);
+        e[i] = a->share < 1 ? e[i] + a->share * (w[i] - e[i]) : w[i];
 }
 
 void pel_average_step(const pel_context *ctx, double decay, uint64_t step, size_t count, const float *weights,

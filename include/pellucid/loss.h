@@ -30,6 +30,8 @@
 
 #include <pellucid/base.h>
 
+PEL_BEGIN_DECLS
+
 typedef struct pel_loss pel_loss;
 
 /* The terms in a few lines, for a program's --help. */
@@ -57,4 +59,5 @@ pel_status pel_loss_prepare(const pel_context *ctx, pel_loss *loss, pel_size siz
 pel_status pel_loss_evaluate(pel_loss *loss, const float *estimate, const float *truth, float *gradient,
                              double *terms, double *total, pel_error *error);
 
+PEL_END_DECLS
 #endif

@@ -1,0 +1,239 @@
+/* trainer.c - batches, the loss of each sample, and the step along their gradient.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pellucid/gradient.h>
+#include <pellucid/pool.h>
+
+#include "trainer.h"
+
+/* A sample's pictures, one after the other in `pictures`. */
+typedef struct {
+    float *inputs[PEL_CNN_INPUTS];
+    float *target;
+    double values[PEL_TRAIN_SUMS]; /* the loss, its terms */
+} sample;
+
+struct pel_trainer {
+    pel_model *model;
+    pel_loss *loss;
+    pel_trainer_params params;
+    pel_cnn *cnn;
+    pel_gradient *gradient;
+    pel_train_state state;
+    size_t sample_count;
+    sample *samples;
+    float *pictures;             /* of all samples */
+    const float *const **inputs; /* as pel_gradient_run wants them: pointers into samples */
+    float *along;                /* the gradient */
+};
+
+pel_status pel_trainer_new(pel_model *model, pel_loss *loss, const pel_trainer_params *params, pel_trainer **trainer,
+                           pel_error *error)
+{
+    pel_trainer *t = calloc(1, sizeof *t);
+    *trainer = t;
+    if (t == NULL)
+        return pel_error_set(error, PEL_ENOMEM, "out of memory");
+    t->model = model;
+    t->loss = loss;
+    t->params = *params;
+    pel_status status = pel_cnn_new(model, &t->cnn, error);
+    if (status == PEL_OK && pel_loss_count(loss) >= PEL_TRAIN_SUMS)
+        status = pel_error_set(error, PEL_EUSAGE, "the loss has more than %d terms", PEL_TRAIN_SUMS - 1);
+    if (status != PEL_OK) {
+        pel_trainer_free(t);
+        *trainer = NULL;
+    }
+    return status;
+}
+
+void pel_trainer_free(pel_trainer *t)
+{
+    if (t == NULL)
+        return;
+    pel_gradient_free(t->gradient);
+    pel_cnn_free(t->cnn);
+    pel_train_state_free(&t->state);
+    pel_free(t->pictures);
+    pel_free(t->along);
+    free(t->inputs);
+    free(t->samples);
+    free(t);
+}
+
+pel_train_state *pel_trainer_state(pel_trainer *t) { return &t->state; }
+size_t pel_trainer_samples(const pel_trainer *t) { return t->sample_count; }
+
+size_t pel_trainer_memory(const pel_trainer *t)
+{
+    return pel_gradient_memory(t->gradient) + 6 * t->state.count * sizeof(float);
+}
+
+/* ---- Compiling */
+
+static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
+{
+    const pel_cnn_pair *p = &t->state.pair;
+    size_t floats = pel_size_count(p->target);
+    for (size_t k = 0; k < p->input_count; k++)
+        floats += pel_size_count(p->inputs[k]);
+    t->sample_count = t->params.batch * p->samples;
+    t->samples = calloc(t->sample_count, sizeof *t->samples);
+    t->inputs = calloc(t->sample_count, sizeof *t->inputs);
+    t->pictures = pel_alloc_floats(t->sample_count * floats);
+    t->along = pel_alloc_floats(pel_gradient_size(t->gradient));
+    if (t->samples == NULL || t->inputs == NULL || t->pictures == NULL || t->along == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory for %zu samples", t->sample_count);
+    float *at = t->pictures;
+    for (size_t i = 0; i < t->sample_count; i++) {
+        sample *s = &t->samples[i];
+        for (size_t k = 0; k < p->input_count; k++) {
+            s->inputs[k] = at;
+            at += pel_size_count(p->inputs[k]);
+        }
+        s->target = at;
+        at += pel_size_count(p->target);
+        t->inputs[i] = (const float *const *)s->inputs;
+    }
+    return PEL_OK;
+}
+
+static pel_status compile(const pel_context *ctx, pel_trainer *t)
+{
+    const pel_cnn_pair *p = &t->state.pair;
+    pel_gradient_options options = {.precision = t->params.precision, .parameters = true};
+    pel_status status = pel_gradient_new(ctx, t->model, p->inputs, &options, &t->gradient);
+    if (status != PEL_OK)
+        return status;
+    pel_size made = pel_gradient_output(t->gradient, 0);
+    if (!pel_size_equal(made, p->target))
+        return pel_error_set(ctx->error, PEL_EINVAL, "the model makes %zux%zu with %zu channels, the truth is %zux%zu "
+                             "with %zu", made.w, made.h, made.c, p->target.w, p->target.h, p->target.c);
+    if (pel_gradient_size(t->gradient) == 0)
+        return pel_error_set(ctx->error, PEL_EINVAL, "the model has no weights to train");
+    status = pel_loss_prepare(ctx, t->loss, p->target, pel_pool_threads(ctx->pool));
+    return status == PEL_OK ? set_samples(ctx, t) : status;
+}
+
+/* The model's own weights are where everything starts. */
+static void load_weights(pel_trainer *t)
+{
+    size_t count;
+    const pel_parameter *p = pel_gradient_parameters(t->gradient, &count);
+    for (size_t i = 0; i < count; i++)
+        memcpy(t->state.weights + p[i].offset, p[i].tensor->floats, p[i].count * sizeof(float));
+    memcpy(t->state.average, t->state.weights, t->state.count * sizeof(float));
+}
+
+pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *t, const pel_bundle *bundle, size_t sources)
+{
+    pel_status status = pel_cnn_pair_sizes(ctx, t->cnn, bundle, &t->state.pair);
+    if (status == PEL_OK)
+        status = compile(ctx, t);
+    if (status == PEL_OK)
+        status = pel_train_state_new(pel_gradient_size(t->gradient), sources, &t->state, ctx->error);
+    if (status == PEL_OK)
+        load_weights(t);
+    return status == PEL_OK ? pel_gradient_load(ctx, t->gradient, t->state.weights) : status;
+}
+
+pel_status pel_trainer_resume(const pel_context *ctx, pel_trainer *t, pel_train_state *state)
+{
+    t->state = *state;
+    pel_status status = t->state.pair.input_count != t->model->input_count || t->state.pair.samples == 0
+                            ? pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model")
+                            : compile(ctx, t);
+    if (status == PEL_OK && pel_gradient_size(t->gradient) != t->state.count)
+        status = pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model: %zu weights, not %zu",
+                               t->state.count, pel_gradient_size(t->gradient));
+    return status == PEL_OK ? pel_gradient_load(ctx, t->gradient, t->state.weights) : status;
+}
+
+/* ---- Batches */
+
+static pel_status compare(const pel_context *ctx, const pel_cnn_pair *pair, const pel_cnn_pair *first)
+{
+    bool same = pair->samples == first->samples && pel_size_equal(pair->target, first->target);
+    for (size_t k = 0; k < pair->input_count && same; k++)
+        same = pel_size_equal(pair->inputs[k], first->inputs[k]);
+    return same ? PEL_OK
+                : pel_error_set(ctx->error, PEL_EINVAL, "a pair of %zux%zu with %zu channels, the first was of %zux%zu "
+                                "with %zu: all must have one size (pel-crop --random)", pair->target.w, pair->target.h,
+                                pair->target.c * pair->samples, first->target.w, first->target.h,
+                                first->target.c * first->samples);
+}
+
+pel_status pel_trainer_put(const pel_context *ctx, pel_trainer *t, const pel_bundle *bundle, size_t place)
+{
+    pel_cnn_pair pair;
+    pel_status status = pel_cnn_pair_sizes(ctx, t->cnn, bundle, &pair);
+    if (status == PEL_OK)
+        status = compare(ctx, &pair, &t->state.pair);
+    for (size_t k = 0; k < pair.samples && status == PEL_OK; k++) {
+        sample *s = &t->samples[place * pair.samples + k];
+        status = pel_cnn_pair_take(ctx, t->cnn, bundle, &pair, k, s->inputs, s->target);
+    }
+    return status;
+}
+
+/* ---- Steps */
+
+/* The first output is what is compared; others have no part in the loss. */
+static pel_status sample_loss(void *arg, size_t index, const float *const *outputs, float *const *gradients,
+                              pel_error *error)
+{
+    pel_trainer *t = arg;
+    sample *s = &t->samples[index];
+    for (size_t k = 1; k < t->model->output_count; k++)
+        memset(gradients[k], 0, pel_size_count(pel_gradient_output(t->gradient, k)) * sizeof(float));
+    return pel_loss_evaluate(t->loss, outputs[0], s->target, gradients[0], s->values + 1, &s->values[0], error);
+}
+
+/* Means over the samples, in their order. */
+static void average_values(const pel_trainer *t, double *values)
+{
+    memset(values, 0, PEL_TRAIN_SUMS * sizeof *values);
+    for (size_t i = 0; i < t->sample_count; i++)
+        for (size_t k = 0; k <= pel_loss_count(t->loss); k++)
+            values[k] += t->samples[i].values[k] / (double)t->sample_count;
+}
+
+pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *t, double done, pel_trainer_report *report)
+{
+    pel_train_state *s = &t->state;
+    pel_status status =
+        pel_gradient_run(ctx, t->gradient, t->sample_count, t->inputs, sample_loss, t, t->along, NULL);
+    if (status != PEL_OK)
+        return status;
+    double scale = 1 / (double)t->sample_count;
+    average_values(t, report->values);
+    report->norm = pel_norm(ctx, s->count, t->along) * scale;
+    report->rate = pel_schedule_rate(&t->params.schedule, s->now.step + 1, done);
+    if (!isfinite(report->values[0]) || !isfinite(report->norm))
+        return pel_error_set(ctx->error, PEL_ENUMERIC, "%s is not finite",
+                             isfinite(report->values[0]) ? "the gradient" : "the loss");
+    if (t->params.clip > 0 && report->norm > t->params.clip)
+        scale *= t->params.clip / report->norm;
+    s->now.step++;
+    pel_adam_step(ctx, &t->params.adam, s->now.step, report->rate, s->count, t->along, scale, s->weights, s->first,
+                  s->second);
+    pel_average_step(ctx, t->params.average, s->now.step, s->count, s->weights, s->average);
+    return pel_gradient_load(ctx, t->gradient, s->weights);
+}
+
+/* ---- Out of it */
+
+void pel_trainer_store(const pel_trainer *t, const float *weights, pel_model *model)
+{
+    size_t count;
+    const pel_parameter *p = pel_gradient_parameters(t->gradient, &count);
+    for (size_t i = 0; i < count; i++) {
+        size_t number = (size_t)(p[i].tensor - t->model->tensors);
+        memcpy(model->tensors[number].floats, weights + p[i].offset, p[i].count * sizeof(float));
+    }
+}

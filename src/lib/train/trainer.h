@@ -1,0 +1,55 @@
+/* trainer.h - a model that learns: batches in, steps, and the weights that come of it.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later
+ */
+#ifndef PELLUCID_TRAINER_H
+#define PELLUCID_TRAINER_H
+
+#include <pellucid/cnn.h>
+#include <pellucid/loss.h>
+
+#include "checkpoint.h"
+#include "optimizer.h"
+
+typedef struct {
+    size_t batch;          /* pairs of a step */
+    pel_schedule schedule;
+    pel_adam adam;
+    double clip;           /* greatest norm of the gradient; 0: any */
+    double average;        /* decay of the average of weights; 0: it is the weights */
+    pel_precision precision;
+} pel_trainer_params;
+
+typedef struct pel_trainer pel_trainer;
+
+/* Model and loss must outlive it; the weights of the model change.  Not usable before pel_trainer_begin. */
+pel_status pel_trainer_new(pel_model *model, pel_loss *loss, const pel_trainer_params *params, pel_trainer **trainer,
+                           pel_error *error);
+void pel_trainer_free(pel_trainer *trainer);
+
+/* Compiles the model for pairs like this bundle, at its present weights, for `sources` sources of pairs. */
+pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *trainer, const pel_bundle *bundle, size_t sources);
+/* Or goes on with a run: `state` (of pel_checkpoint_read) is the trainer's then, also after a failure. */
+pel_status pel_trainer_resume(const pel_context *ctx, pel_trainer *trainer, pel_train_state *state);
+/* The state, for checkpoints and for what the caller keeps in it. */
+pel_train_state *pel_trainer_state(pel_trainer *trainer);
+/* Samples of a batch, and bytes of working memory. */
+size_t pel_trainer_samples(const pel_trainer *trainer);
+size_t pel_trainer_memory(const pel_trainer *trainer);
+
+/* Pair number `place` (0 to batch - 1) of the next step.  PEL_EINVAL: it has other sizes than the first. */
+pel_status pel_trainer_put(const pel_context *ctx, pel_trainer *trainer, const pel_bundle *bundle, size_t place);
+
+typedef struct {
+    double rate, norm; /* of the gradient, before it was clipped */
+    double values[PEL_TRAIN_SUMS]; /* means over the batch: the loss, then its terms, not weighted */
+} pel_trainer_report;
+
+/* One step on a full batch, when the part `done` of the training lies behind.  PEL_ENUMERIC: loss or gradient are not
+ * finite, and the weights are as before. */
+pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *trainer, double done, pel_trainer_report *report);
+
+/* Copies weights (of the state: weights, average or best) to the tensors of a model of the same graph. */
+void pel_trainer_store(const pel_trainer *trainer, const float *weights, pel_model *model);
+
+#endif
