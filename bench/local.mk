@@ -7,10 +7,11 @@ EXTRA_PROGRAMS += bench/network
 bench_network_SOURCES = bench/network.c
 bench_network_LDADD = libpellucid-nn.la libpellucid.la
 EXTRA_PROGRAMS += bench/gradient
-bench_gradient_SOURCES = bench/gradient.c
+bench_gradient_SOURCES =
 bench_gradient_LDADD = libpellucid-nn.la libpellucid.la -lm
 CLEANFILES += bench/gradient$(EXEEXT) bench/iterate$(EXEEXT) bench/network$(EXEEXT)
-EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/patches.sh bench/cnn.sh bench/onnxruntime.js bench/torch_model.py
+EXTRA_DIST += bench/run.sh bench/skimage_rl.py bench/patches.sh bench/cnn.sh bench/onnxruntime.js bench/torch_model.py \
+  bench/torch_train.py bench/train.sh
 
 .PHONY: bench
 bench: bench/iterate$(EXEEXT)

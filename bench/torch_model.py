@@ -113,4 +113,5 @@ def main():
     print(f"{best * 1e3:.1f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}")
 
 
-main()
+if __name__ == "__main__":
+    main()
