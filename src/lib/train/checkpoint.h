@@ -20,8 +20,9 @@ typedef struct {
     uint64_t turn;      /* the source that is read next */
     uint64_t log_bytes; /* of the log so far */
     uint64_t summed;    /* steps in the sums */
+    uint64_t validated; /* the last step that was */
     double seconds;     /* of training so far */
-    double best_psnr;   /* dB */
+    double best_psnr, last_psnr; /* dB */
     double usual_loss;  /* its running mean */
     double last_loss;   /* of the last row of the log */
     double sums[PEL_TRAIN_SUMS]; /* since that row */
