@@ -85,6 +85,7 @@ unit_tests += tests/unit/nets
 tests_unit_nets_SOURCES = tests/unit/nets.c
 tests_unit_nets_LDADD = libpellucid-nn.la $(LDADD)
 shell_tests += tests/cli/net.sh
+shell_tests += tests/cli/train.sh
 unit_tests += tests/unit/model
 tests_unit_model_SOURCES = tests/unit/model.c
 tests_unit_model_LDADD = libpellucid-nn.la $(LDADD)

@@ -129,12 +129,23 @@ static int finish(source *s)
     return status;
 }
 
-static pel_status quote(const source *s, pel_status status, pel_error *error)
+static pel_status failed_with(const source *s, int how, pel_error *error)
 {
-    if (s->command != NULL)
-        pel_error_prefix(error, "'%.200s'", s->command);
-    else
+    return pel_error_set(error, PEL_EIO, "'%.200s' failed with status %d", s->command, WEXITSTATUS(how));
+}
+
+/* Names the source of a broken stream.  That the command failed says more than that its stream is cut off; but that
+ * it died of our closing the pipe says nothing. */
+static pel_status quote(source *s, pel_status status, pel_error *error)
+{
+    if (s->command == NULL) {
         pel_error_prefix(error, "pair %" PRIu64, s->at.bundles);
+        return status;
+    }
+    int how = finish(s);
+    if (WIFEXITED(how) && WEXITSTATUS(how) != 0 && WEXITSTATUS(how) != 128 + SIGPIPE)
+        return failed_with(s, how, error);
+    pel_error_prefix(error, "'%.200s'", s->command);
     return status;
 }
 
@@ -143,7 +154,7 @@ static pel_status next_epoch(source *s, pel_error *error)
 {
     int how = finish(s);
     if (WIFEXITED(how) && WEXITSTATUS(how) != 0)
-        return pel_error_set(error, PEL_EIO, "'%.200s' failed with status %d", s->command, WEXITSTATUS(how));
+        return failed_with(s, how, error);
     if (WIFSIGNALED(how))
         return pel_error_set(error, PEL_EIO, "'%.200s' was killed by signal %d", s->command, WTERMSIG(how));
     if (s->at.bundles == 0)
