@@ -123,6 +123,10 @@ void pel_node_set_string(pel_model *model, pel_node *node, const char *name, con
 void pel_model_set_metadata(pel_model *model, const char *key, const char *value);
 pel_status pel_model_finish(pel_model *model, pel_error *error);
 
+/* ---- Changing.  Makes values of its nodes the model's outputs, in this order; nodes and constants that these do not need
+ * are dropped.  PEL_EINVAL: no node makes a value of that name, or it is named twice; the model is as it was. */
+pel_status pel_model_set_outputs(pel_model *model, size_t count, const char *const *names, pel_error *error);
+
 /* ---- Looking things up: NULL where there is none of that name. */
 const char *pel_model_metadata(const pel_model *model, const char *key);
 const pel_model_tensor *pel_model_find_tensor(const pel_model *model, const char *name);

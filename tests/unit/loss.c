@@ -297,12 +297,13 @@ static void unknown_and_broken(void)
 
 static void text(void)
 {
+#define NETS "perceptual, gan, wgan)"
     static const struct {
         const char *text, *error;
     } wrong[] = {
-        {"", "loss: '' is no term (there are mse, l1, charbonnier, ssim, fft-l1)"},
-        {"l2:1", "loss: 'l2' is no term (there are mse, l1, charbonnier, ssim, fft-l1)"},
-        {"mse,,l1", "loss: '' is no term (there are mse, l1, charbonnier, ssim, fft-l1)"},
+        {"", "loss: '' is no term (there are mse, l1, charbonnier, ssim, fft-l1, " NETS},
+        {"l2:1", "loss: 'l2' is no term (there are mse, l1, charbonnier, ssim, fft-l1, " NETS},
+        {"mse,,l1", "loss: '' is no term (there are mse, l1, charbonnier, ssim, fft-l1, " NETS},
         {"mse:x", "loss mse: weight 'x' is no number"},
         {"mse:1:2", "loss mse: two weights"},
         {"mse:-1", "loss mse: weight -1 is not from 0 to 1e+09"},

@@ -69,6 +69,27 @@ static void test_round_trip(void)
     pel_model_free(m);
 }
 
+/* A value in the middle: what comes after it is gone, and what it needs is there. */
+static void test_outputs(void)
+{
+    pel_model *m = sample();
+    CHECK(pel_model_finish(m, &error) == PEL_OK);
+    CHECK(pel_model_set_outputs(m, 1, (const char *[]){"w"}, &error) == PEL_EINVAL);
+    CHECK_TEXT(error.text, "the model has no value 'w' (it has p, c, r, q, s1, s2, k, sh, z, u, f, i, g, y)");
+    CHECK(pel_model_set_outputs(m, 2, (const char *[]){"c", "c"}, &error) == PEL_EINVAL && m->node_count == 13);
+    CHECK(pel_model_set_outputs(m, 2, (const char *[]){"sh", "y"}, &error) == PEL_OK);
+    CHECK(m->node_count == 13 && m->output_count == 2 && m->tensor_count == 3);
+    CHECK_TEXT(m->outputs[1].symbols[3], "w");
+    CHECK(pel_model_set_outputs(m, 2, (const char *[]){"r", "c"}, &error) == PEL_OK);
+    CHECK(pel_model_finish(m, &error) == PEL_OK, "%s", error.text);
+    CHECK(m->node_count == 3 && m->output_count == 2 && m->tensor_count == 2);
+    CHECK_TEXT(m->nodes[0].operator, "Pad");
+    CHECK_TEXT(m->nodes[2].operator, "LeakyRelu");
+    CHECK_TEXT(m->outputs[0].name, "r");
+    CHECK(pel_model_find_tensor(m, "shape") == NULL && pel_model_find_tensor(m, "pads") != NULL);
+    pel_model_free(m);
+}
+
 /* ---- Graphs that do not hold together */
 
 static void refuse(pel_model *m, pel_status expected, const char *part)
@@ -283,6 +304,7 @@ static void test_damage(void)
 int main(void)
 {
     test_round_trip();
+    test_outputs();
     test_graphs();
     test_refused();
     test_attributes();

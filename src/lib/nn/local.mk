@@ -7,7 +7,7 @@ libpel_nn_la_LIBADD =
 libpel_nn_la_CFLAGS = $(AM_CFLAGS) $(NN_CFLAGS)
 
 # Models: graphs, ONNX files.
-libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-check.c src/lib/nn/model-internal.h \
+libpel_nn_la_SOURCES += src/lib/nn/lookup.c src/lib/nn/model.c src/lib/nn/model-check.c src/lib/nn/model-outputs.c src/lib/nn/model-internal.h \
   src/lib/nn/names.c src/lib/nn/names.h src/lib/nn/onnx-read.c src/lib/nn/onnx-write.c
 
 # Operators: shapes, and the plain reference.

@@ -15,6 +15,11 @@ typedef struct {
 void *model_grow(void *list, size_t count, size_t size);
 char *model_copy(const char *text, size_t length);
 
+/* What they hold; of a list of values the list too. */
+void model_free_tensor(pel_model_tensor *t);
+void model_free_node(pel_node *n);
+void model_free_values(pel_model_value *values, size_t count);
+
 #define MODEL_LEAST_OPSET 13
 #define MODEL_MOST_OPSET 18
 

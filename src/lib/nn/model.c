@@ -30,14 +30,14 @@ char *model_copy(const char *text, size_t length)
     return copy;
 }
 
-static void free_tensor(pel_model_tensor *t)
+void model_free_tensor(pel_model_tensor *t)
 {
     pel_free(t->name);
     pel_free(t->floats);
     pel_free(t->integers);
 }
 
-static void free_node(pel_node *n)
+void model_free_node(pel_node *n)
 {
     for (size_t i = 0; i < n->input_count; i++)
         pel_free(n->inputs[i]);
@@ -51,7 +51,7 @@ static void free_node(pel_node *n)
         pel_free(a->integers);
         pel_free(a->floats);
         pel_free(a->name);
-        free_tensor(&a->tensor);
+        model_free_tensor(&a->tensor);
     }
     pel_free(n->attributes);
     pel_free(n->inputs);
@@ -61,7 +61,7 @@ static void free_node(pel_node *n)
     pel_free(n->domain);
 }
 
-static void free_values(pel_model_value *values, size_t count)
+void model_free_values(pel_model_value *values, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         pel_free(values[i].name);
@@ -76,15 +76,15 @@ void pel_model_free(pel_model *model)
     if (model == NULL)
         return;
     for (size_t i = 0; i < model->tensor_count; i++)
-        free_tensor(&model->tensors[i]);
+        model_free_tensor(&model->tensors[i]);
     for (size_t i = 0; i < model->node_count; i++)
-        free_node(&model->nodes[i]);
+        model_free_node(&model->nodes[i]);
     for (size_t i = 0; i < model->metadata_count; i++) {
         pel_free(model->metadata[i].key);
         pel_free(model->metadata[i].value);
     }
-    free_values(model->inputs, model->input_count);
-    free_values(model->outputs, model->output_count);
+    model_free_values(model->inputs, model->input_count);
+    model_free_values(model->outputs, model->output_count);
     pel_free(model->tensors);
     pel_free(model->nodes);
     pel_free(model->metadata);

@@ -1,13 +1,14 @@
 pelinclude_HEADERS += include/pellucid/loss.h
 
-# Training: losses.
+# Training: losses, and the optimizer, which critics have too.
 libpel_nn_la_SOURCES += src/lib/train/loss.c src/lib/train/loss-parse.c src/lib/train/loss-internal.h \
-  src/lib/train/loss-pixel.c src/lib/train/loss-ssim.c src/lib/train/loss-fourier.c
+  src/lib/train/loss-pixel.c src/lib/train/loss-ssim.c src/lib/train/loss-fourier.c \
+  src/lib/train/perceptual.c src/lib/train/adversarial.c src/lib/train/adversarial.h src/lib/train/adversarial-learn.c \
+  src/lib/train/optimizer.c src/lib/train/optimizer.h
 
-# Optimizer, data, checkpoints: linked into pel-train alone.
+# Data, checkpoints: linked into pel-train alone.
 noinst_LTLIBRARIES += libpel-train.la
-libpel_train_la_SOURCES = src/lib/train/optimizer.c src/lib/train/optimizer.h \
-  src/lib/train/checkpoint.c src/lib/train/checkpoint.h \
+libpel_train_la_SOURCES = src/lib/train/checkpoint.c src/lib/train/checkpoint.h \
   src/lib/train/feed.c src/lib/train/feed.h src/lib/train/trainer.c src/lib/train/trainer.h \
   src/lib/train/validate.c src/lib/train/validate.h src/lib/train/log.c src/lib/train/log.h \
   src/lib/train/card.c src/lib/train/card.h \

@@ -31,6 +31,13 @@ typedef struct {
     double low, high, otherwise;
 } loss_key;
 
+/* Pictures for a critic, `count` of each. */
+typedef struct {
+    size_t count;
+    const float *const *estimates, *const *truths;
+    uint64_t seed;
+} loss_batch;
+
 /* Functions that a kind does not need are NULL. */
 struct loss_kind {
     const char *name;
@@ -48,9 +55,16 @@ struct loss_kind {
     /* The term's value, not weighted. */
     pel_status (*evaluate)(const loss_term *term, void *scratch, const loss_sample *sample, double *value,
                            pel_error *error);
+    /* Of critics, with the scratch of all callers, none of whom is at work: to learn from a batch, to take over
+     * a changed state, and that state. */
+    pel_status (*learn)(const pel_context *ctx, loss_term *term, void *const *scratch, size_t callers,
+                        const loss_batch *batch, pel_loss_lesson *lesson);
+    pel_status (*restore)(const pel_context *ctx, loss_term *term, void *const *scratch, size_t callers);
+    float *(*state)(const loss_term *term, size_t *count);
 };
 
-extern const loss_kind loss_mse, loss_l1, loss_charbonnier, loss_ssim, loss_fft_l1;
+extern const loss_kind loss_mse, loss_l1, loss_charbonnier, loss_ssim, loss_fft_l1, loss_perceptual, loss_gan,
+    loss_wgan;
 
 /* NULL-terminated. */
 extern const loss_kind *const loss_kinds[];

@@ -15,6 +15,9 @@ const char pel_loss_help[] =
     "  charbonnier:epsilon=1e-3 mean of sqrt(error^2 + epsilon^2)\n"
     "  ssim:range=1             1 - structural similarity\n"
     "  fft-l1                   L1 of the error's Fourier transform\n"
+    "  perceptual:FILE@LAYER    mean of squares of the error of a network's features; LAYER+LAYER adds them up\n"
+    "  gan:CRITIC, wgan:CRITIC:penalty=10   what a critic (an ONNX model) says, which learns besides;\n"
+    "                           rate=1e-4, beta1=0.5 of its Adam, steps=1 of it a batch\n"
     "A WORD that is a number is the term's weight; KEY=VALUE sets a parameter (values above: the defaults).\n";
 
 #define MOST_WEIGHT 1e9
@@ -120,6 +123,8 @@ static pel_status set_kind(const pel_loss *loss, loss_term *t, const char *name,
         same += loss->terms[k].kind == t->kind;
     if (same > 0 && !t->kind->several)
         return pel_error_set(error, PEL_EUSAGE, "loss: %s is given twice", name);
+    if (t->kind->learn != NULL && pel_loss_learns(loss))
+        return pel_error_set(error, PEL_EUSAGE, "loss: %s is a second critic", name);
     if (same > 0)
         snprintf(t->name, sizeof t->name, "%.16s%u", name, (unsigned)same + 1);
     else

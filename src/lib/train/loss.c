@@ -8,7 +8,8 @@
 
 #include "loss-internal.h"
 
-const loss_kind *const loss_kinds[] = {&loss_mse, &loss_l1, &loss_charbonnier, &loss_ssim, &loss_fft_l1, NULL};
+const loss_kind *const loss_kinds[] = {&loss_mse, &loss_l1, &loss_charbonnier, &loss_ssim, &loss_fft_l1,
+                                       &loss_perceptual, &loss_gan, &loss_wgan, NULL};
 
 /* ---- Slots: scratch for an evaluation, taken by whoever comes.  Which one that is changes nothing in the result. */
 
@@ -201,5 +202,59 @@ pel_status pel_loss_evaluate(pel_loss *loss, const float *estimate, const float 
         if (!isfinite(truth[i]))
             gradient[i] = 0;
     give_back(loss->slots, number);
+    return status;
+}
+
+/* ---- Critics */
+
+static loss_term *critic_of(const pel_loss *loss)
+{
+    for (size_t i = 0; i < loss->count; i++)
+        if (loss->terms[i].kind->learn != NULL)
+            return &loss->terms[i];
+    return NULL;
+}
+
+bool pel_loss_learns(const pel_loss *loss) { return critic_of(loss) != NULL; }
+
+/* A term's scratch of all callers; free with pel_free.  NULL: out of memory. */
+static void **scratch_of(const pel_loss *loss, const loss_term *term)
+{
+    void **scratch = pel_alloc(loss->slots->count * sizeof *scratch);
+    for (size_t i = 0; scratch != NULL && i < loss->slots->count; i++)
+        scratch[i] = loss->slots->all[i].scratch[term - loss->terms];
+    return scratch;
+}
+
+pel_status pel_loss_learn(const pel_context *ctx, pel_loss *loss, size_t count, const float *const *estimates,
+                          const float *const *truths, uint64_t seed, pel_loss_lesson *lesson)
+{
+    loss_term *term = critic_of(loss);
+    const loss_batch batch = {count, estimates, truths, seed};
+    if (term == NULL || loss->slots == NULL || count == 0)
+        return pel_error_set(ctx->error, PEL_EINVAL, "the loss has no critic, no size or no pictures to learn from");
+    void **scratch = scratch_of(loss, term);
+    pel_status status = scratch == NULL ? pel_error_set(ctx->error, PEL_ENOMEM, "out of memory")
+                                        : term->kind->learn(ctx, term, scratch, loss->slots->count, &batch, lesson);
+    pel_free(scratch);
+    return status;
+}
+
+float *pel_loss_state(const pel_loss *loss, size_t *count)
+{
+    const loss_term *term = critic_of(loss);
+    *count = 0;
+    return term != NULL ? term->kind->state(term, count) : NULL;
+}
+
+pel_status pel_loss_restore(const pel_context *ctx, pel_loss *loss)
+{
+    loss_term *term = critic_of(loss);
+    if (term == NULL || loss->slots == NULL)
+        return PEL_OK;
+    void **scratch = scratch_of(loss, term);
+    pel_status status = scratch == NULL ? pel_error_set(ctx->error, PEL_ENOMEM, "out of memory")
+                                        : term->kind->restore(ctx, term, scratch, loss->slots->count);
+    pel_free(scratch);
     return status;
 }
