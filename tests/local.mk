@@ -91,8 +91,13 @@ shell_tests += tests/cli/train.sh
 unit_tests += tests/unit/model
 tests_unit_model_SOURCES = tests/unit/model.c
 tests_unit_model_LDADD = libpellucid-nn.la $(LDADD)
-unit_tests += tests/unit/gradient-plain
-tests_unit_gradient_plain_SOURCES = tests/unit/gradient-plain.c
+# Gradients node by node, in double: what the fast ones are held to.
+gradient_plain = src/lib/nn/gradient-plain.c src/lib/nn/gradient-plain.h
+unit_tests += tests/unit/gradient-plain tests/unit/gradient
+tests_unit_gradient_SOURCES = tests/unit/gradient.c $(gradient_plain)
+tests_unit_gradient_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_unit_gradient_LDADD = libpel-nn.la $(LDADD) $(NN_LIBS)
+tests_unit_gradient_plain_SOURCES = tests/unit/gradient-plain.c $(gradient_plain)
 tests_unit_gradient_plain_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_gradient_plain_LDADD = libpel-nn.la $(LDADD) $(NN_LIBS)
 unit_tests += tests/unit/optimizer

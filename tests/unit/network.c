@@ -108,7 +108,7 @@ static void check_fast(const pel_model *m, const char *what)
 {
     pel_size size = {16, 16, 1, (size_t)m->inputs[0].dims[1]};
     pel_network *net = NULL;
-    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
+    CHECK(network_compile(&context, m, &size, &(plan_options){.precision = precision}, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
     for (size_t i = 0; net != NULL && i < net->plan.step_count; i++)
         CHECK(!net->plan.steps[i].whole, "%s: node %zu has no fast path", what, net->plan.steps[i].node);
     pel_network_free(net);
@@ -125,7 +125,7 @@ static void compare_within(pel_model *m, size_t w, size_t h, const char *what, b
     fill_rounded(in, pel_size_count(size), 1);
     nn_array expected = reference(m, in, size);
     CHECK(expected.values != NULL, "%s: %s", what, context.error->text);
-    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
+    CHECK(network_compile(&context, m, &size, &(plan_options){.precision = precision}, kernels, &net) == PEL_OK, "%s: %s", what, context.error->text);
     if (net != NULL && expected.values != NULL) {
         pel_size out = pel_network_output(net, 0);
         float *got = pel_alloc_floats(pel_size_count(out));
@@ -337,7 +337,7 @@ static void test_attention_chain(void)
     }
     pel_network *net = NULL;
     pel_size size = {30, 1400, 1, 8};
-    CHECK(network_compile(&context, m, &size, precision, kernels, &net) == PEL_OK, "%s", context.error->text);
+    CHECK(network_compile(&context, m, &size, &(plan_options){.precision = precision}, kernels, &net) == PEL_OK, "%s", context.error->text);
     if (net != NULL) /* r0, s and r1 at once would be more */
         CHECK(net->plan.arena < 3 * pel_size_count(size), "%zu", net->plan.arena);
     pel_network_free(net);

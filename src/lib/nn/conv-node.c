@@ -12,6 +12,7 @@ typedef struct {
     size_t groups, cin, cout, kh, kw;
     int64_t stride[2], dilation[2], pad[2]; /* y, x; the pads before */
     const nn_array *weights, *bias;
+    size_t weights_at, bias_at;
     fused_after after;
 } shape;
 
@@ -48,7 +49,13 @@ static bool describe(const builder *b, const graph_node *n, shape *sh)
     if (!build_is_picture(b, n->inputs[0]) || n->input_count < 2)
         return false;
     sh->weights = &g->values[n->inputs[1]].array;
-    sh->bias = n->input_count > 2 && n->inputs[2] != NONE ? &g->values[n->inputs[2]].array : NULL;
+    sh->weights_at = g->values[n->inputs[1]].parameter;
+    sh->bias_at = NONE;
+    sh->bias = NULL;
+    if (n->input_count > 2 && n->inputs[2] != NONE) {
+        sh->bias = &g->values[n->inputs[2]].array;
+        sh->bias_at = g->values[n->inputs[2]].parameter;
+    }
     if (sh->weights->values == NULL || sh->weights->rank != 4 ||
         (sh->bias != NULL && sh->bias->values == NULL))
         return false;
@@ -80,33 +87,39 @@ static bool tap_of(const shape *sh, size_t axis, size_t k, size_t phase, ptrdiff
     return true;
 }
 
-/* The taps of a phase, and their weights as [group][cout][tap][cin], or NULL. */
-static float *make_phase(const shape *sh, conv_phase *ph)
+/* The taps of a phase: of a transposed convolution from the last, so that what they see is in order. */
+static bool make_phase(const shape *sh, conv_phase *ph)
 {
-    size_t numbers[MOST_TAPS], most_taps = sh->kh * sh->kw;
-    ph->dy = pel_alloc(2 * most_taps * sizeof *ph->dy);
-    ph->dx = ph->dy + most_taps;
-    for (size_t i = 0; ph->dy != NULL && i < most_taps; i++)
+    size_t taps = sh->kh * sh->kw;
+    ph->dy = pel_alloc(2 * taps * sizeof *ph->dy);
+    ph->dx = ph->dy + taps;
+    ph->numbers = pel_alloc(taps * sizeof *ph->numbers);
+    for (size_t k = 0; ph->dy != NULL && ph->numbers != NULL && k < taps; k++) {
+        size_t i = sh->transposed ? taps - 1 - k : k;
         if (tap_of(sh, 0, i / sh->kw, ph->oy, &ph->dy[ph->taps]) &&
             tap_of(sh, 1, i % sh->kw, ph->ox, &ph->dx[ph->taps]))
-            numbers[ph->taps++] = i;
-    float *w = ph->dy != NULL ? pel_alloc_floats(sh->groups * sh->cout * ph->taps * sh->cin + 1) : NULL;
-    for (size_t g = 0; w != NULL && g < sh->groups; g++)
-        for (size_t n = 0; n < sh->cout; n++)
-            for (size_t t = 0; t < ph->taps; t++)
-                for (size_t k = 0; k < sh->cin; k++) {
-                    size_t at = sh->transposed ? (g * sh->cin + k) * sh->cout + n
-                                               : (g * sh->cout + n) * sh->cin + k;
-                    double v = sh->weights->values[at * most_taps + numbers[t]];
-                    w[((g * sh->cout + n) * ph->taps + t) * sh->cin + k] =
-                        (float)(v * fused_scale(&sh->after, g * sh->cout + n));
-                }
-    return w;
+            ph->numbers[ph->taps++] = i;
+    }
+    return ph->dy != NULL && ph->numbers != NULL;
 }
 
-static pel_status set_columns(builder *b, step *s, const shape *sh)
+static bool make_phases(conv *c, const shape *sh)
 {
-    conv *c = s->data;
+    c->phases = c->step_y * c->step_x;
+    c->phase = pel_alloc(c->phases * sizeof *c->phase);
+    bool good = c->phase != NULL;
+    if (good)
+        memset(c->phase, 0, c->phases * sizeof *c->phase);
+    for (size_t i = 0; i < c->phases && good; i++) {
+        c->phase[i].oy = i / c->step_x;
+        c->phase[i].ox = i % c->step_x;
+        good = make_phase(sh, &c->phase[i]);
+    }
+    return good;
+}
+
+static bool set_columns(const builder *b, conv *c, const shape *sh)
+{
     size_t lanes = b->p->kernels->lanes;
     c->columns = conv_is_depthwise(c) ? 1 : 2 * lanes;
     c->panels = (c->cout + c->columns - 1) / c->columns;
@@ -114,50 +127,23 @@ static pel_status set_columns(builder *b, step *s, const shape *sh)
     c->bias = pel_calloc_floats(c->groups * row + KERNEL_SLACK);
     if (sh->after.has_slopes)
         c->slopes = pel_calloc_floats(c->groups * row + KERNEL_SLACK);
-    if (c->bias == NULL || (sh->after.has_slopes && c->slopes == NULL))
-        return build_fail(b);
-    for (size_t i = 0; i < c->groups * c->cout; i++) {
-        size_t at = i / c->cout * row + i % c->cout;
-        double bias = sh->bias != NULL ? sh->bias->values[i] : 0;
-        c->bias[at] = (float)(bias * fused_scale(&sh->after, i) + fused_shift(&sh->after, i));
-        if (c->slopes != NULL)
-            c->slopes[at] = (float)fused_slope(&sh->after, i);
-    }
-    return PEL_OK;
+    for (size_t i = 0; c->slopes != NULL && i < c->groups * c->cout; i++)
+        c->slopes[i / c->cout * row + i % c->cout] = (float)fused_slope(&sh->after, i);
+    return c->bias != NULL && (!sh->after.has_slopes || c->slopes != NULL);
 }
 
-/* To the nearest bf16, as floats still. */
-static void round_weights(const nn_kernels *kernels, float *w, size_t count)
+/* Weights and bias as the model has them; training will load others. */
+static bool set_weights(const builder *b, step *s, const shape *sh)
 {
-    for (size_t i = 0; i < count; i++) {
-        bf16 h;
-        kernels->to_bf16(&w[i], 1, &h);
-        union {
-            uint32_t u;
-            float f;
-        } wide = {(uint32_t)h << 16};
-        w[i] = wide.f;
-    }
-}
-
-static pel_status make_phases(builder *b, step *s, const shape *sh, float **all)
-{
-    conv *c = s->data;
-    c->phases = c->step_y * c->step_x;
-    c->phase = pel_alloc(c->phases * sizeof *c->phase);
-    if (c->phase == NULL)
-        return build_fail(b);
-    memset(c->phase, 0, c->phases * sizeof *c->phase);
-    for (size_t i = 0; i < c->phases; i++) {
-        c->phase[i].oy = i / c->step_x;
-        c->phase[i].ox = i % c->step_x;
-        all[i] = make_phase(sh, &c->phase[i]);
-        if (all[i] == NULL)
-            return build_fail(b);
-        if (c->rounds)
-            round_weights(b->p->kernels, all[i], c->cout * c->phase[i].taps * c->cin);
-    }
-    return PEL_OK;
+    size_t count = nn_array_count(sh->weights), channels = sh->groups * sh->cout;
+    float *w = build_floats(b, sh->weights, count, count);
+    float *bias = sh->bias != NULL ? build_floats(b, sh->bias, channels, channels) : NULL;
+    bool good = w != NULL && (sh->bias == NULL || bias != NULL) && conv_pack(s, b->p->kernels, w);
+    if (good)
+        conv_set_bias(s, bias);
+    pel_free(w);
+    pel_free(bias);
+    return good;
 }
 
 #define MOST_PHASES 64
@@ -190,6 +176,8 @@ static step *add_step(builder *b, size_t input, const shape *sh, bool rounds)
     conv *c = s->data;
     *c = (conv){.groups = sh->groups, .cin = sh->cin, .cout = sh->cout, .stride_y = 1, .stride_x = 1,
                 .step_y = 1, .step_x = 1, .dilation = (size_t)sh->dilation[0], .rounds = rounds,
+                .transposed = sh->transposed, .kernel_taps = sh->kh * sh->kw, .after = sh->after.scale,
+                .weights_at = sh->weights_at, .bias_at = sh->bias_at,
                 .has_residual = sh->after.residual != NONE, .residual_last = sh->after.residual_last};
     *(sh->transposed ? &c->step_y : &c->stride_y) = (size_t)sh->stride[0];
     *(sh->transposed ? &c->step_x : &c->stride_x) = (size_t)sh->stride[1];
@@ -215,17 +203,12 @@ pel_status build_conv(builder *b, size_t i, bool *made)
         fused_free(&sh.after);
         return status == PEL_OK ? build_fail(b) : status;
     }
-    float *all[MOST_PHASES] = {NULL};
-    status = make_phases(b, s, &sh, all);
-    if (status == PEL_OK)
-        status = set_columns(b, s, &sh);
-    if (status == PEL_OK)
-        status = conv_choose(b, s, !sh.transposed, all);
-    for (size_t k = 0; k < MOST_PHASES; k++)
-        pel_free(all[k]);
-    if (status == PEL_OK)
-        conv_set_margins(b, s->data, input, b->p->buffers[plan_picture(b->p, s->output).buffer - b->p->buffers].w,
-                         s->granule);
-    fused_free(&sh.after);
-    return status;
+    conv *c = s->data;
+    if (!make_phases(c, &sh) || !set_columns(b, c, &sh))
+        return build_fail(b);
+    conv_choose(b, s, !sh.transposed || (sh.stride[0] == 1 && sh.stride[1] == 1));
+    if (!set_weights(b, s, &sh))
+        return build_fail(b);
+    conv_set_margins(b, c, input, plan_buffer(b->p, s->output)->w, s->granule);
+    return PEL_OK;
 }

@@ -33,63 +33,17 @@ bool conv_suits_winograd(conv *c)
     return true;
 }
 
-/* ---- Weights */
-
-/* G g of 3 or 5 numbers: the polynomial with these coefficients at the points, times what makes A and B
- * whole numbers (Lavin & Gray, section 4.3). */
-static void transform_1d(const double *g, size_t side, double t[6])
-{
-    static const double points[5] = {0, 1, -1, 2, -2}, factors[5] = {1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
-    for (size_t i = 0; i < 5; i++) {
-        double v = 0;
-        for (size_t k = side; k-- > 0;)
-            v = v * points[i] + g[k];
-        t[i] = v * factors[i];
-    }
-    t[5] = g[side - 1];
-}
-
-/* G g G' of side x side taps, `stride` floats apart. */
-static void transform_weights(const float *w, size_t side, size_t stride, double u[36])
-{
-    double half[6][5];
-    for (size_t x = 0; x < side; x++) {
-        double g[5], t[6];
-        for (size_t y = 0; y < side; y++)
-            g[y] = (double)w[(side * y + x) * stride];
-        transform_1d(g, side, t);
-        for (size_t y = 0; y < 6; y++)
-            half[y][x] = t[y];
-    }
-    for (size_t y = 0; y < 6; y++)
-        transform_1d(half[y], side, u + 6 * y);
-}
-
-pel_status conv_pack_winograd(builder *b, step *s)
+void conv_choose_winograd(builder *b, step *s)
 {
     conv *c = s->data;
-    size_t lanes = b->p->kernels->lanes, row = conv_packed(c, lanes), side = 7 - c->tile;
-    float *to = c->phase[0].weights = pel_calloc_floats(36 * row * c->cin + KERNEL_SLACK);
-    if (to == NULL)
-        return build_fail(b);
-    for (size_t n = 0; n < c->cout; n++)
-        for (size_t k = 0; k < c->cin; k++) {
-            size_t first = n / c->columns * c->columns;
-            size_t wide = row - first < c->columns ? row - first : c->columns;
-            double u[36];
-            transform_weights(c->weights + n * side * side * c->cin + k, side, c->cin, u);
-            for (size_t xi = 0; xi < 36; xi++) /* [panel][36][cin][columns] */
-                to[36 * first * c->cin + (xi * c->cin + k) * wide + n - first] = (float)u[xi];
-        }
-    size_t deep = (c->cin + lanes - 1) / lanes * lanes, rows = b->p->kernels->rows;
+    size_t lanes = b->p->kernels->lanes, rows = b->p->kernels->rows;
+    size_t deep = (c->cin + lanes - 1) / lanes * lanes;
     c->tiles = CACHE / (36 * deep);
     c->tiles = c->tiles < LEAST_TILES ? LEAST_TILES : c->tiles;
     c->tiles = (c->tiles + rows - 1) / rows * rows;
-    c->weights = NULL;
     s->kind = &conv_winograd;
     s->granule = c->tile * c->dilation;
     s->scratch = 36 * ((c->tiles * deep + 16) + (c->tiles * c->columns + 16)) + KERNEL_SLACK;
-    return PEL_OK;
 }
 
 /* ---- Running */
@@ -193,4 +147,5 @@ static void run(const step *s, const pel_network *n, const pel_context *ctx, siz
 }
 
 const step_kind conv_winograd = {
-    .name = "conv, Winograd", .needs = conv_needs, .run = run, .free = conv_free, .in_place = conv_in_place};
+    .name = "conv, Winograd", .needs = conv_needs, .run = run, .free = conv_free, .in_place = conv_in_place,
+    .reload = conv_reload};

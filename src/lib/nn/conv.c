@@ -1,5 +1,5 @@
-/* conv.c - convolutions row by row, as sums of products over segments of memory (kernels.h): geometry, packing,
- * running.
+/* conv.c - convolutions row by row, as sums of products over segments of memory (kernels.h): geometry, running,
+ * and which algorithm is chosen.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -83,11 +83,13 @@ void conv_free(step *s)
     conv *c = s->data;
     for (size_t i = 0; c->phase != NULL && i < c->phases; i++) {
         pel_free(c->phase[i].dy);
+        pel_free(c->phase[i].numbers);
         pel_free(c->phase[i].weights);
     }
     pel_free(c->phase);
     pel_free(c->bias);
     pel_free(c->slopes);
+    pel_free(c->after);
 }
 
 /* ---- Running */
@@ -253,62 +255,19 @@ static void depthwise_run(const step *s, const pel_network *n, const pel_context
 }
 
 const step_kind conv_multiply = {
-    .name = "conv", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place};
+    .name = "conv", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place,
+    .reload = conv_reload};
 static const step_kind conv_bf16 = {
-    .name = "conv, bf16", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place};
+    .name = "conv, bf16", .needs = conv_needs, .run = multiply_run, .free = conv_free, .in_place = conv_in_place,
+    .reload = conv_reload};
 static const step_kind conv_dot = {
-    .name = "conv, few outputs", .needs = conv_needs, .run = dot_run, .free = conv_free, .in_place = conv_in_place};
+    .name = "conv, few outputs", .needs = conv_needs, .run = dot_run, .free = conv_free, .in_place = conv_in_place,
+    .reload = conv_reload};
 static const step_kind conv_depthwise = {
-    .name = "conv, depthwise", .needs = conv_needs, .run = depthwise_run, .free = conv_free, .in_place = conv_in_place};
+    .name = "conv, depthwise", .needs = conv_needs, .run = depthwise_run, .free = conv_free, .in_place = conv_in_place,
+    .reload = conv_reload};
 
-/* ---- Packing: from [group][cout][tap][cin] */
-
-/* Panels of columns: [group][panel][tap][cin][columns], the last panel of a group as narrow as it can be. */
-static bool pack_panels(const conv *c, conv_phase *ph, const float *w, size_t lanes)
-{
-    size_t depth = ph->taps * c->cin, whole = c->cout / c->columns * c->columns;
-    size_t row = conv_packed(c, lanes);
-    float *to = ph->weights = pel_calloc_floats(c->groups * row * depth + KERNEL_SLACK);
-    for (size_t g = 0; to != NULL && g < c->groups; g++)
-        for (size_t n = 0; n < c->cout; n++) {
-            size_t first = n / c->columns * c->columns;
-            size_t wide = first < whole ? c->columns : row - whole;
-            float *panel = to + (g * row + first) * depth;
-            for (size_t k = 0; k < depth; k++)
-                panel[k * wide + n - first] = w[(g * c->cout + n) * depth + k];
-        }
-    return to != NULL;
-}
-
-/* In bf16, rows in pairs: [panel][segment][depth / 2][columns][2]; what w has is bf16 already. */
-static bool pack_pairs(const conv *c, conv_phase *ph, const float *w, const nn_kernels *kernels)
-{
-    size_t segments = ph->taps / c->joined, length = c->joined * c->cin, row = conv_packed(c, kernels->lanes);
-    size_t count = row * segments * c->depth, whole = c->cout / c->columns * c->columns;
-    bf16 *to = pel_alloc(count * sizeof *to + KERNEL_SLACK * sizeof(float));
-    ph->weights = to;
-    for (size_t i = 0; to != NULL && i < count; i++)
-        to[i] = 0;
-    for (size_t n = 0; to != NULL && n < c->cout; n++) {
-        size_t first = n / c->columns * c->columns, wide = first < whole ? c->columns : row - whole;
-        for (size_t k = 0; k < segments * length; k++) {
-            size_t at = first * segments * c->depth + k / length * c->depth * wide + k % length / 2 * 2 * wide +
-                        2 * (n - first) + k % length % 2;
-            kernels->to_bf16(&w[n * segments * length + k], 1, &to[at]);
-        }
-    }
-    return to != NULL;
-}
-
-/* As they are (dot), or [tap][group] (depthwise). */
-static bool pack_plain(const conv *c, conv_phase *ph, const float *w, bool by_tap)
-{
-    size_t depth = ph->taps * c->cin, count = c->groups * c->cout * depth;
-    float *to = ph->weights = pel_calloc_floats(count + KERNEL_SLACK);
-    for (size_t i = 0; to != NULL && i < count; i++)
-        to[by_tap ? i % depth * c->groups + i / depth : i] = w[i];
-    return to != NULL;
-}
+/* ---- Choosing */
 
 bool conv_is_depthwise(const conv *c) { return c->cin == 1 && c->cout == 1 && c->groups >= 4; }
 
@@ -325,35 +284,28 @@ static void join_taps(const builder *b, step *s, bool in_rows)
     c->joined = in_rows && c->groups == 1 && in.ld == c->cin && (c->rounds || c->cin < 16) ? row : 1;
 }
 
-pel_status conv_choose(builder *b, step *s, bool in_rows, float *const *all)
+void conv_choose(builder *b, step *s, bool in_rows)
 {
     conv *c = s->data;
-    bool good = true;
     const nn_kernels *kernels = b->p->kernels;
-    size_t lanes = kernels->lanes;
     c->joined = 1;
     bool transform = conv_suits_winograd(c) && !(c->rounds && kernels->direct_bf16);
     if (!transform)
         join_taps(b, s, in_rows);
     if (c->rounds && !transform) {
         s->kind = &conv_bf16;
+        c->packing = PACK_PAIRS;
         c->depth = (c->joined * c->cin + kernels->unit - 1) / kernels->unit * kernels->unit;
-        for (size_t i = 0; i < c->phases; i++)
-            good = good && pack_pairs(c, &c->phase[i], all[i], kernels);
     } else if (conv_is_depthwise(c)) {
         s->kind = &conv_depthwise;
-        for (size_t i = 0; i < c->phases; i++)
-            good = good && pack_plain(c, &c->phase[i], all[i], true);
+        c->packing = PACK_BY_TAP;
     } else if (transform) {
-        c->weights = all[0];
-        return conv_pack_winograd(b, s);
-    } else if (c->cout <= 4 && c->cin * c->joined >= lanes) {
+        conv_choose_winograd(b, s);
+        c->packing = PACK_WINOGRAD;
+    } else if (c->cout <= 4 && c->cin * c->joined >= kernels->lanes) {
         s->kind = &conv_dot;
-        for (size_t i = 0; i < c->phases; i++)
-            good = good && pack_plain(c, &c->phase[i], all[i], false);
+        c->packing = PACK_PLAIN;
     } else {
-        for (size_t i = 0; i < c->phases; i++)
-            good = good && pack_panels(c, &c->phase[i], all[i], lanes);
+        c->packing = PACK_PANELS;
     }
-    return good ? PEL_OK : build_fail(b);
 }

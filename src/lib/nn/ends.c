@@ -50,6 +50,7 @@ pel_status build_load(builder *b, size_t input)
     if (s == NULL)
         return build_fail(b);
     ((end *)s->data)->number = input;
+    s->waits = b->p->forward_outputs > 0 && input + b->p->forward_outputs >= b->p->g.input_count;
     return PEL_OK;
 }
 

@@ -21,7 +21,7 @@ size_t fuse_sole_user(const graph *g, size_t value)
 
 const nn_array *fuse_channel_constant(const graph *g, size_t value, size_t channels)
 {
-    if (value == NONE)
+    if (value == NONE || g->values[value].parameter != NONE) /* those change in training */
         return NULL;
     const nn_array *a = &g->values[value].array;
     if (a->values == NULL || a->type != PEL_MODEL_FLOAT || a->rank > 4)

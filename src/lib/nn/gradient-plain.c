@@ -75,7 +75,7 @@ pel_status nn_plain_new(const pel_context *ctx, const pel_model *model, const pe
     n->options = *options;
     n->slots = pel_pool_threads(ctx->pool);
     pel_status status = options->precision == PEL_FP32
-                            ? graph_make(ctx, model, inputs, &n->g)
+                            ? graph_make(ctx, model, inputs, true, &n->g)
                             : pel_error_set(ctx->error, PEL_EINVAL, "gradients are computed in float only");
     if (status == PEL_OK)
         status = nn_parameters_find(ctx, &n->g, options, &n->p);

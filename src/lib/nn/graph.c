@@ -6,6 +6,7 @@
 
 #include "graph.h"
 #include "names.h"
+#include "parameters.h"
 
 /* ---- Storage */
 
@@ -22,10 +23,36 @@ size_t graph_add_value(graph *g, const nn_array *shape)
         g->values = values;
     }
     graph_value *v = &g->values[g->value_count];
-    *v = (graph_value){.name = "", .maker = NONE};
+    *v = (graph_value){.name = "", .maker = NONE, .parameter = NONE};
     if (shape != NULL)
         v->array = *shape;
     return g->value_count++;
+}
+
+size_t graph_add_node(graph *g, graph_node node, const size_t *inputs, const size_t *outputs)
+{
+    if (g->node_count == g->node_room) {
+        graph_node *nodes = pel_alloc((2 * g->node_room + 1) * sizeof *nodes);
+        if (nodes == NULL)
+            return NONE;
+        memcpy(nodes, g->nodes, g->node_count * sizeof *nodes);
+        pel_free(g->nodes);
+        g->nodes = nodes;
+        g->node_room = 2 * g->node_room + 1;
+    }
+    node.inputs = pel_alloc((node.input_count + node.output_count + 1) * sizeof *node.inputs);
+    if (node.inputs == NULL)
+        return NONE;
+    node.outputs = node.inputs + node.input_count;
+    for (size_t k = 0; k < node.input_count; k++)
+        node.inputs[k] = inputs[k];
+    for (size_t k = 0; k < node.output_count; k++) {
+        node.outputs[k] = outputs[k];
+        if (outputs[k] != NONE)
+            g->values[outputs[k]].maker = g->node_count;
+    }
+    g->nodes[g->node_count] = node;
+    return g->node_count++;
 }
 
 void graph_free(graph *g)
@@ -71,6 +98,10 @@ static pel_status add_constant(const pel_context *ctx, graph *g, nn_names *names
     pel_status status = add_named(ctx, g, names, t->name, &a, &value);
     if (status != PEL_OK && value == NONE)
         nn_array_free(&a);
+    if (status == PEL_OK && g->trains && nn_is_parameter(g->model, t)) {
+        g->values[value].parameter = g->parameters;
+        g->parameters += count;
+    }
     return status;
 }
 
@@ -102,7 +133,7 @@ static pel_status resolve(const pel_context *ctx, graph *g, nn_names *names, siz
     const pel_node *node = &g->model->nodes[number];
     graph_node *n = &g->nodes[number];
     *n = (graph_node){.node = node, .number = number, .input_count = node->input_count,
-                      .output_count = node->output_count};
+                      .output_count = node->output_count, .of = NONE};
     n->op = nn_operator_find(node->domain, node->operator);
     if (n->op == NULL)
         return pel_error_set(ctx->error, PEL_EINVAL, "node %zu (%s%s%s): this operator is not known", number,
@@ -145,7 +176,8 @@ static bool is_constant(const graph *g, const graph_node *n)
     if (strcmp(n->op->name, "Shape") == 0 || strcmp(n->op->name, "Size") == 0)
         return true;
     for (size_t k = 0; k < n->input_count; k++)
-        if (n->inputs[k] != NONE && g->values[n->inputs[k]].array.values == NULL)
+        if (n->inputs[k] != NONE && (g->values[n->inputs[k]].array.values == NULL ||
+                                     g->values[n->inputs[k]].parameter != NONE))
             return false;
     return true;
 }
@@ -194,13 +226,16 @@ static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, si
 
 /* ---- What outputs need */
 
-static void drop_unneeded(graph *g)
+void graph_drop_unneeded(graph *g)
 {
+    for (size_t i = 0; i < g->value_count; i++)
+        g->values[i].uses = 0;
     for (size_t k = 0; k < g->output_count; k++)
-        g->values[g->outputs[k]].uses++;
+        if (g->outputs[k] != NONE)
+            g->values[g->outputs[k]].uses++;
     for (size_t i = g->node_count; i-- > 0;) {
         graph_node *n = &g->nodes[i];
-        bool needed = false;
+        bool needed = n->sink;
         for (size_t k = 0; k < n->output_count; k++)
             needed = needed || (n->outputs[k] != NONE && g->values[n->outputs[k]].uses > 0);
         n->gone = n->gone || !needed;
@@ -216,7 +251,8 @@ static pel_status fill(const pel_context *ctx, const pel_size *inputs, graph *g,
     pel_status status = PEL_OK;
     g->inputs = pel_alloc((m->input_count + 1) * sizeof *g->inputs);
     g->outputs = pel_alloc((m->output_count + 1) * sizeof *g->outputs);
-    g->nodes = pel_alloc((m->node_count + 1) * sizeof *g->nodes);
+    g->node_room = m->node_count + 1;
+    g->nodes = pel_alloc(g->node_room * sizeof *g->nodes);
     if (g->inputs == NULL || g->outputs == NULL || g->nodes == NULL)
         return no_memory(ctx);
     for (size_t i = 0; i < m->tensor_count && status == PEL_OK; i++)
@@ -235,14 +271,13 @@ static pel_status fill(const pel_context *ctx, const pel_size *inputs, graph *g,
     return status;
 }
 
-pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, graph *g)
+pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, bool trains, graph *g)
 {
     memset(g, 0, sizeof *g);
     g->model = model;
+    g->trains = trains;
     nn_names *names = nn_names_new();
     pel_status status = names == NULL ? no_memory(ctx) : fill(ctx, inputs, g, names);
-    if (status == PEL_OK)
-        drop_unneeded(g);
     nn_names_free(names);
     return status;
 }

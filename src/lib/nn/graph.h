@@ -10,6 +10,7 @@ typedef struct {
     nn_array array;    /* with values: a constant */
     size_t uses;       /* by nodes that are not gone, and as outputs of the graph */
     size_t maker;      /* the node, or NONE for inputs and constants */
+    size_t parameter;  /* where its floats are among the parameters, or NONE: it is none */
 } graph_value;
 
 #define NONE ((size_t)-1)
@@ -23,22 +24,34 @@ typedef struct {
     size_t *inputs, *outputs; /* values; NONE: left out */
     double macs;
     bool gone;            /* folded, or fused into another */
+    /* Of nodes that autodiff.c makes: the node whose gradient it is a part of (NONE: a node of the model), which of its
+     * inputs', and that it has no output but adds to a parameter's gradient. */
+    size_t of, input;
+    bool sink;
+    double factor;        /* a parameter of such a node */
 } graph_node;
 
 typedef struct {
     const pel_model *model;
-    size_t value_count, node_count, input_count, output_count;
+    bool trains;
+    bool shares_parameters; /* several nodes add to the gradient of one */
+    size_t parameters; /* floats of all of them together */
+    size_t value_count, node_count, node_room, input_count, output_count;
     graph_value *values;
     graph_node *nodes;
     size_t *inputs, *outputs;
 } graph;
 
-/* Numbers all values, infers all shapes for inputs of these sizes, evaluates what is constant, and drops what no
- * output needs.  Free with graph_free, also after a failure. */
-pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, graph *g);
+/* Numbers all values, infers all shapes for inputs of these sizes, and evaluates what is constant; what comes of
+ * parameters is not, where `trains`.  Free with graph_free, also after a failure. */
+pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, bool trains, graph *g);
 void graph_free(graph *g);
+/* Drops what no output needs, and counts uses. */
+void graph_drop_unneeded(graph *g);
 
 /* A further value (of a rewriting), or NONE: out of memory. */
 size_t graph_add_value(graph *g, const nn_array *shape);
+/* A further node at the end, all of it as given but for `inputs` and `outputs`, which are copied; NONE: out of memory. */
+size_t graph_add_node(graph *g, graph_node node, const size_t *inputs, const size_t *outputs);
 
 #endif

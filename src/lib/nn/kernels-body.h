@@ -422,6 +422,10 @@ INLINE void pointwise_body(nn_point f, size_t count, const float *restrict xs, s
     case POINT_MAX: EACH(x > y ? x : y); break;
     case POINT_MIN: EACH(x < y ? x : y); break;
     case POINT_PRELU: EACH(x > 0 ? x : y * x); break;
+    case POINT_RELU_GRADIENT: EACH(y > 0 ? x : 0); break;
+    case POINT_LEAKY_GRADIENT: EACH(y > 0 ? x : p * x); break;
+    case POINT_SIGMOID_GRADIENT: EACH(x * y * (1 - y)); break;
+    case POINT_TANH_GRADIENT: EACH(x * (1 - y * y)); break;
     }
 }
 
@@ -500,6 +504,8 @@ static void standardise(size_t pixels, size_t count, const float *from, size_t s
     }
 }
 
+#include "kernels-gradient.h"
+
 #ifndef DIRECT_BF16
 #define DIRECT_BF16 false
 #endif
@@ -508,5 +514,6 @@ const nn_kernels KERNELS = {
     .lanes = LANES, .rows = ROWS, .multiply = multiply, .multiply_bf16 = MULTIPLY_BF16, .unit = UNIT_BF16,
     .direct_bf16 = DIRECT_BF16, .to_bf16 = to_bf16, .winograd_in_bf16 = winograd_in_bf16, .dot = dot, .depthwise = depthwise,
     .pointwise = pointwise, .sum = sum, .affine = affine, .standardise = standardise, .winograd_in = winograd_in,
-    .winograd_out = winograd_out,
+    .winograd_out = winograd_out, .accumulate = accumulate, .products = products, .winograd_back = winograd_back,
+    .standardise_back = standardise_back, .combine = combine,
 };

@@ -33,6 +33,9 @@ typedef enum {
     POINT_CLIP,                        /* p to q */
     POINT_ADD, POINT_SUB, POINT_MUL, POINT_DIV, POINT_POW, POINT_MAX, POINT_MIN,
     POINT_PRELU, /* y: the slope */
+    /* x times the derivative of an activation whose output is y */
+    POINT_RELU_GRADIENT, POINT_LEAKY_GRADIENT, /* p */
+    POINT_SIGMOID_GRADIENT, POINT_TANH_GRADIENT,
 } nn_point;
 
 /* What is done to sums before they are stored:
@@ -110,6 +113,24 @@ typedef struct {
     void (*winograd_out)(const float *m, size_t plane, size_t size, void *const rows[4], size_t step,
                          const float *const residual_rows[4], size_t residual_step, size_t ny, size_t nx,
                          size_t columns, const kernel_epilogue *epilogue);
+
+    /* ---- For training (kernels-gradient.h) */
+
+    /* The sums out[r * out_stride + c] += a[t * a_stride + r] * b[t * b_stride + c] over t < depth, for r < rows and
+     * c < columns: a product of two pictures over their pixels. */
+    void (*accumulate)(size_t depth, const float *a, size_t a_stride, size_t rows, const float *b, size_t b_stride,
+                       size_t columns, float *out, size_t out_stride);
+    /* sum[c] += a * b (b NULL: a) over the pixels, channel by channel. */
+    void (*products)(size_t pixels, size_t count, const float *a, size_t a_stride, const float *b, size_t b_stride,
+                     float *sum);
+    /* The adjoint of winograd_out's transform: 36 planes from size x size pixels. */
+    void (*winograd_back)(const float *const rows[4], size_t step, size_t size, size_t channels, float *m, size_t plane);
+    /* The gradient dx of standardise (scale 1, shift 0), from x and the gradient dy by its output. */
+    void (*standardise_back)(size_t pixels, size_t count, const float *x, size_t x_stride, const float *dy,
+                             size_t dy_stride, float epsilon, float *dx, size_t dx_stride);
+    /* Each pixel's channels: a * x + b * y + c, with a, b, c by channel. */
+    void (*combine)(size_t pixels, size_t count, const float *x, size_t x_stride, const float *y, size_t y_stride,
+                    const float *a, const float *b, const float *c, float *out, size_t out_stride);
 } nn_kernels;
 
 extern const nn_kernels nn_kernels_portable;

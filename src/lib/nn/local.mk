@@ -20,14 +20,15 @@ libpel_nn_la_SOURCES += src/lib/nn/operator.c src/lib/nn/operator.h src/lib/nn/o
 # The compiler, the steps it makes, and the loop that runs them.
 libpel_nn_la_SOURCES += src/lib/nn/graph.c src/lib/nn/graph.h src/lib/nn/plan.c src/lib/nn/plan-memory.c src/lib/nn/plan.h \
   src/lib/nn/build.c src/lib/nn/network.c src/lib/nn/fuse.c src/lib/nn/fuse.h \
-  src/lib/nn/match.c src/lib/nn/match.h src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/round.c \
+  src/lib/nn/match.c src/lib/nn/match.h src/lib/nn/conv.c src/lib/nn/conv.h src/lib/nn/conv-node.c src/lib/nn/conv-pack.c src/lib/nn/round.c \
   src/lib/nn/conv-winograd.c src/lib/nn/pointwise.c src/lib/nn/normalise.c \
   src/lib/nn/move.c src/lib/nn/resample.c src/lib/nn/ends.c src/lib/nn/evaluate.c
 
 # Gradients.
 pelinclude_HEADERS += include/pellucid/gradient.h
-libpel_nn_la_SOURCES += src/lib/nn/gradient.c src/lib/nn/gradient-plain.c src/lib/nn/gradient-plain.h \
-  src/lib/nn/parameters.c src/lib/nn/parameters.h
+libpel_nn_la_SOURCES += src/lib/nn/autodiff.c src/lib/nn/autodiff.h src/lib/nn/gradient.c src/lib/nn/gradient-internal.h \
+  src/lib/nn/gradient-steps.c src/lib/nn/gradient-weights.c src/lib/nn/gradient-norm.c src/lib/nn/parameters.c \
+  src/lib/nn/parameters.h
 
 # Architectures.
 pelinclude_HEADERS += include/pellucid/nets.h
@@ -44,7 +45,7 @@ libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-inputs.c src/lib/nn/cnn-
 # reference within a bound, not to the others' last bits.
 KERNEL_CFLAGS = $(AM_CFLAGS) -ffp-contract=fast
 noinst_LTLIBRARIES += libpel-kernels.la
-libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels-bf16.h src/lib/nn/kernels.c \
+libpel_kernels_la_SOURCES = src/lib/nn/kernels-portable.c src/lib/nn/kernels-body.h src/lib/nn/kernels-bf16.h src/lib/nn/kernels-gradient.h src/lib/nn/kernels.c \
   src/lib/nn/kernels.h
 libpel_kernels_la_CFLAGS = $(KERNEL_CFLAGS)
 libpel_nn_la_LIBADD += libpel-kernels.la

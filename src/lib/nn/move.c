@@ -182,6 +182,11 @@ static ptrdiff_t *pad_axis(const builder *b, const graph_node *n, size_t axis)
     return from;
 }
 
+ptrdiff_t *build_move_axis(const builder *b, const graph_node *n, size_t axis)
+{
+    return strcmp(n->op->name, "Pad") == 0 ? pad_axis(b, n, axis) : slice_axis(b, n, axis);
+}
+
 static bool is_plain_channels(const ptrdiff_t *of, size_t count)
 {
     for (size_t i = 1; i < count; i++)
@@ -196,9 +201,9 @@ static pel_status build_select(builder *b, graph_node *n, bool *made)
     const nn_array *fill = pad ? numbers(b, n, 2) : NULL;
     if (!build_is_picture(b, n->inputs[0]) || !build_is_picture(b, n->outputs[0]) || numbers(b, n, 1) == NULL)
         return PEL_OK;
-    ptrdiff_t *(*axis_of)(const builder *, const graph_node *, size_t) = pad ? pad_axis : slice_axis;
     size_t channels = (size_t)b->p->g.values[n->outputs[0]].array.dims[1];
-    ptrdiff_t *c_of = axis_of(b, n, 1), *y_of = axis_of(b, n, 2), *x_of = axis_of(b, n, 3);
+    ptrdiff_t *c_of = build_move_axis(b, n, 1);
+    ptrdiff_t *y_of = build_move_axis(b, n, 2), *x_of = build_move_axis(b, n, 3);
     step *s = NULL;
     *made = c_of != NULL && is_plain_channels(c_of, channels);
     if (*made)
@@ -283,8 +288,7 @@ static pel_status build_depth(builder *b, graph_node *n, bool *made)
         return build_fail(b);
     ptrdiff_t block = (ptrdiff_t)pel_node_int(n->node, "blocksize", 1);
     *(move *)s->data = (move){.block = to_space ? block : -block,
-                              .columns_first = to_space && strcmp(pel_node_string(n->node, "mode", "DCR"),
-                                                                  "CRD") == 0};
+                              .columns_first = strcmp(pel_node_string(n->node, "mode", "DCR"), "CRD") == 0};
     return PEL_OK;
 }
 

@@ -8,25 +8,33 @@
 
 #include "plan.h"
 
+static void set_bases(pel_network *n)
+{
+    for (size_t i = 0; i < n->plan.buffer_count; i++) {
+        buffer *b = &n->plan.buffers[i];
+        b->base = (char *)(n->arena + b->offset) + b->left * b->c * buffer_sample(b);
+    }
+}
+
 static pel_status get_memory(const pel_context *ctx, pel_network *n)
 {
     plan *p = &n->plan;
     n->arena = pel_calloc_floats(p->arena + KERNEL_SLACK);
     n->zeros = pel_calloc_floats(p->zero + KERNEL_SLACK);
+    n->sums = pel_alloc((p->sums + 1) * sizeof *n->sums);
     n->arrays = pel_alloc((p->g.value_count + 1) * sizeof *n->arrays);
     if (n->arrays != NULL)
         memset(n->arrays, 0, (p->g.value_count + 1) * sizeof *n->arrays);
     n->scratch = pel_alloc(p->threads * sizeof *n->scratch);
     if (n->scratch != NULL)
         memset(n->scratch, 0, p->threads * sizeof *n->scratch);
-    bool good = n->arena != NULL && n->zeros != NULL && n->scratch != NULL && n->arrays != NULL;
+    bool good = n->arena != NULL && n->zeros != NULL && n->sums != NULL && n->scratch != NULL && n->arrays != NULL;
     for (size_t i = 0; i < p->threads && good; i++) {
         n->scratch[i] = pel_calloc_floats(p->scratch + KERNEL_SLACK);
         good = n->scratch[i] != NULL;
     }
-    for (size_t i = 0; i < p->buffer_count && good; i++)
-        p->buffers[i].base = (char *)(n->arena + p->buffers[i].offset) +
-                              p->buffers[i].left * p->buffers[i].c * buffer_sample(&p->buffers[i]);
+    if (good)
+        set_bases(n);
     return good ? PEL_OK
                 : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for the network: it needs %.0f MB",
                                 (double)pel_network_memory(n) / 1e6);
@@ -39,7 +47,8 @@ static pel_status set_outputs(const pel_context *ctx, pel_network *n)
     if (n->outputs == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     for (size_t k = 0; k < g->output_count; k++) {
-        const int64_t *d = g->values[g->outputs[k]].array.dims;
+        static const int64_t none[4] = {0};
+        const int64_t *d = g->outputs[k] != NONE ? g->values[g->outputs[k]].array.dims : none;
         n->outputs[k] = pel_size_make((size_t)d[3], (size_t)d[2], 1, (size_t)d[1]);
     }
     n->input_count = g->input_count;
@@ -48,14 +57,14 @@ static pel_status set_outputs(const pel_context *ctx, pel_network *n)
 }
 
 pel_status network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                           pel_precision precision, const nn_kernels *kernels, pel_network **network)
+                           const plan_options *options, const nn_kernels *kernels, pel_network **network)
 {
     *network = NULL;
     pel_network *n = pel_alloc(sizeof *n);
     if (n == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     memset(n, 0, sizeof *n);
-    pel_status status = plan_make(ctx, model, inputs, precision, kernels, &n->plan);
+    pel_status status = plan_make(ctx, model, inputs, options, kernels, &n->plan);
     if (status == PEL_OK)
         status = set_outputs(ctx, n);
     if (status == PEL_OK)
@@ -71,9 +80,10 @@ pel_status pel_network_compile(const pel_context *ctx, const pel_model *model, c
                                pel_precision precision, pel_network **network)
 {
     const nn_kernels *kernels;
+    const plan_options options = {.precision = precision};
     pel_status status = nn_kernels_choose(&kernels, ctx->error);
     *network = NULL;
-    return status == PEL_OK ? network_compile(ctx, model, inputs, precision, kernels, network) : status;
+    return status == PEL_OK ? network_compile(ctx, model, inputs, &options, kernels, network) : status;
 }
 
 void pel_network_free(pel_network *n)
@@ -88,16 +98,53 @@ void pel_network_free(pel_network *n)
     pel_free(n->scratch);
     pel_free(n->arena);
     pel_free(n->zeros);
-    pel_free(n->outputs);
-    plan_free(&n->plan);
+    pel_free(n->sums);
+    if (n->borrows) {
+        pel_free(n->plan.buffers);
+        pel_free(n->plan.steps);
+    } else {
+        pel_free(n->outputs);
+        plan_free(&n->plan);
+    }
     pel_free(n);
+}
+
+/* What changes in a run is the network's own: memory, and how far steps and buffers are. */
+pel_status network_borrow(const pel_context *ctx, const pel_network *from, pel_network **network)
+{
+    *network = NULL;
+    pel_network *n = pel_alloc(sizeof *n);
+    if (n == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    memset(n, 0, sizeof *n);
+    n->plan = from->plan;
+    n->borrows = true;
+    n->outputs = from->outputs;
+    n->input_count = from->input_count;
+    n->output_count = from->output_count;
+    n->plan.buffers = pel_alloc((n->plan.buffer_count + 1) * sizeof *n->plan.buffers);
+    n->plan.steps = pel_alloc((n->plan.step_count + 1) * sizeof *n->plan.steps);
+    pel_status status = PEL_OK;
+    if (n->plan.buffers == NULL || n->plan.steps == NULL) {
+        status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    } else {
+        memcpy(n->plan.buffers, from->plan.buffers, n->plan.buffer_count * sizeof *n->plan.buffers);
+        memcpy(n->plan.steps, from->plan.steps, n->plan.step_count * sizeof *n->plan.steps);
+        status = get_memory(ctx, n);
+    }
+    if (status == PEL_OK)
+        *network = n;
+    else
+        pel_network_free(n);
+    return status;
 }
 
 pel_size pel_network_output(const pel_network *network, size_t output) { return network->outputs[output]; }
 
 size_t pel_network_memory(const pel_network *n)
 {
-    return (n->plan.arena + n->plan.zero + n->plan.threads * n->plan.scratch) * sizeof(float);
+    return (n->plan.arena + n->plan.zero + n->plan.threads * n->plan.scratch) * sizeof(float) +
+           n->plan.sums * sizeof(double);
 }
 
 double pel_network_macs(const pel_network *network) { return network->plan.macs; }
@@ -153,11 +200,12 @@ pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, con
     plan p = {.places = NULL};
     const nn_kernels *kernels;
     reach r;
+    const plan_options options = {.precision = precision};
     free_ctx.memory = 0;
     *strips = (pel_network_strips){0, 0, 1};
     pel_status status = nn_kernels_choose(&kernels, ctx->error);
     if (status == PEL_OK)
-        status = plan_make(&free_ctx, model, inputs, precision, kernels, &p);
+        status = plan_make(&free_ctx, model, inputs, &options, kernels, &p);
     if (status == PEL_OK && !p.local)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the model sees the whole picture at once");
     if (status == PEL_OK && !find_reach(&p, 1, inputs[0].w, &r))
@@ -177,10 +225,11 @@ pel_status pel_network_receptive_field(const pel_context *ctx, const pel_model *
     plan p = {.places = NULL};
     const nn_kernels *kernels;
     reach x, y;
+    const plan_options options = {.precision = PEL_FP32};
     *field = (pel_network_field){.whole = true};
     pel_status status = nn_kernels_choose(&kernels, ctx->error);
     if (status == PEL_OK)
-        status = plan_make(ctx, model, inputs, PEL_FP32, kernels, &p);
+        status = plan_make(ctx, model, inputs, &options, kernels, &p);
     if (status == PEL_OK && p.local) {
         if (find_reach(&p, 1, inputs[0].w, &x) && find_reach(&p, 0, inputs[0].h, &y))
             *field = (pel_network_field){x.cut || y.cut, x.before, x.after, y.before, y.after};
@@ -251,6 +300,8 @@ pel_status pel_network_run(const pel_context *ctx, pel_network *n, const float *
         n->plan.steps[i].done = 0;
     for (size_t pass = 0; pass < n->plan.pass_count; pass++) {
         pel_status status = run_pass(ctx, n, pass);
+        if (status == PEL_OK && n->outputs_there != NULL && pass == n->plan.last_forward)
+            status = n->outputs_there(n->arg);
         if (status != PEL_OK)
             return status;
     }

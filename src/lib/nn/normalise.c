@@ -30,19 +30,21 @@ static work work_of(const step *s, const pel_network *n, size_t y0)
  * not matter */
 
 typedef struct {
-    double *sums;  /* [row][2][channel]: of values and of squares, about the picture's first pixel */
+    size_t sums;   /* [row][2][channel]: of values and of squares */
     bool moments;  /* for a normalisation: the output is scale, then shift */
     double epsilon;
     size_t group;  /* channels that are taken together */
     float *scale, *bias;
+    double *after;             /* what is fused: scale, then shift of each channel, in training */
+    size_t scale_at, bias_at;  /* among the parameters, or NONE */
 } gather;
 
 static void gather_free(step *s)
 {
     gather *g = s->data;
-    pel_free(g->sums);
     pel_free(g->scale);
     pel_free(g->bias);
+    pel_free(g->after);
 }
 
 static void gather_job(void *arg, size_t index, size_t worker)
@@ -50,7 +52,7 @@ static void gather_job(void *arg, size_t index, size_t worker)
     const work *w = arg;
     const gather *g = w->s->data;
     size_t y = w->y0 + index, channels = w->in.c;
-    double *sum = g->sums + 2 * channels * y, *squares = sum + channels;
+    double *sum = w->n->sums + g->sums + 2 * channels * y, *squares = sum + channels;
     const float *from = picture_row(&w->in, y);
     (void)worker;
     memset(sum, 0, 2 * channels * sizeof *sum);
@@ -72,12 +74,13 @@ static void gather_run(const step *s, const pel_network *n, const pel_context *c
 static void add_rows(const work *w, const gather *g, size_t first, double *mean, double *variance)
 {
     size_t channels = w->in.c;
+    const double *sums = w->n->sums + g->sums;
     double sum = 0, squares = 0;
     double count = (double)w->in.buffer->w * (double)w->in.buffer->h * (double)g->group;
     for (size_t y = 0; y < w->in.buffer->h; y++)
         for (size_t c = first; c < first + g->group; c++) {
-            sum += g->sums[2 * channels * y + c];
-            squares += g->sums[2 * channels * y + channels + c];
+            sum += sums[2 * channels * y + c];
+            squares += sums[2 * channels * y + channels + c];
         }
     *mean = sum / count;
     *variance = fmax(squares / count - *mean * *mean, 0);
@@ -101,7 +104,20 @@ static void gather_end(const step *s, const pel_network *n)
     }
 }
 
-static const step_kind gather_kind = {.name = "means", .run = gather_run, .end = gather_end, .free = gather_free};
+static pel_status gather_reload(step *s, const plan *p, const float *parameters, pel_error *error)
+{
+    gather *g = s->data;
+    (void)error;
+    size_t channels = plan_picture(p, s->inputs[0]).c;
+    for (size_t c = 0; g->scale_at != NONE && c < channels; c++)
+        g->scale[c] = (float)((double)parameters[g->scale_at + c] * g->after[c]);
+    for (size_t c = 0; g->bias_at != NONE && c < channels; c++)
+        g->bias[c] = (float)((double)parameters[g->bias_at + c] * g->after[c] + g->after[channels + c]);
+    return PEL_OK;
+}
+
+static const step_kind gather_kind = {
+    .name = "means", .run = gather_run, .end = gather_end, .free = gather_free, .reload = gather_reload};
 
 static step *add_gather(builder *b, size_t input, size_t output)
 {
@@ -110,11 +126,12 @@ static step *add_gather(builder *b, size_t input, size_t output)
     if (s == NULL)
         return NULL;
     gather *g = s->data;
-    g->sums = pel_alloc((size_t)dims[1] * 2 * (size_t)dims[2] * sizeof *g->sums);
+    g->sums = plan_add_sums(b->p, (size_t)dims[1] * 2 * (size_t)dims[2]);
     g->group = 1;
+    g->scale_at = g->bias_at = NONE;
     s->gathers = true;
     s->height = (size_t)dims[2];
-    return g->sums != NULL ? s : NULL;
+    return s;
 }
 
 /* ---- Scale and shift by channel */
@@ -210,6 +227,19 @@ static step *add_affine(builder *b, size_t input, size_t moments, const fused_af
     return s;
 }
 
+/* Of InstanceNormalization: what will be loaded, and what is done to it. */
+static pel_status keep_parameters(const builder *b, size_t i, const fused_after *after, gather *g)
+{
+    const graph_node *n = &b->p->g.nodes[i];
+    g->after = pel_alloc(2 * after->channels * sizeof *g->after);
+    if (g->after == NULL)
+        return build_fail(b);
+    memcpy(g->after, after->scale, 2 * after->channels * sizeof *g->after);
+    g->scale_at = b->p->g.values[n->inputs[1]].parameter;
+    g->bias_at = b->p->g.values[n->inputs[2]].parameter;
+    return PEL_OK;
+}
+
 /* Each of so many groups of channels by its moments; the nodes of `m` are in it. */
 static pel_status group_norm(builder *b, size_t i, const match *m, size_t groups)
 {
@@ -229,6 +259,8 @@ static pel_status group_norm(builder *b, size_t i, const match *m, size_t groups
         g->nodes[m->nodes[k]].gone = true;
     fused_after after;
     pel_status status = fuse_after(b, m->last, i, &after);
+    if (status == PEL_OK && g->trains)
+        status = keep_parameters(b, i, &after, ga);
     /* Scales and shifts that followed are part of the normalisation's own. */
     for (size_t c = 0; c < channels && status == PEL_OK; c++) {
         after.scale[channels + c] += shift[c / ga->group] * after.scale[c];
@@ -263,7 +295,8 @@ static pel_status batch_norm(builder *b, size_t i, bool *made)
     const nn_array *a[4];
     for (size_t k = 0; k < 4; k++) {
         a[k] = &g->values[n->inputs[k + 1]].array;
-        if (a[k]->values == NULL || !build_is_picture(b, n->inputs[0]) || n->output_count != 1)
+        if (a[k]->values == NULL || !build_is_picture(b, n->inputs[0]) || n->output_count != 1 ||
+            g->values[n->inputs[k + 1]].parameter != NONE)
             return PEL_OK;
     }
     *made = true;
@@ -327,6 +360,23 @@ static void by_pixel_run(const step *s, const pel_network *n, const pel_context 
 }
 
 static const step_kind by_pixel_kind = {.name = "by pixel", .run = by_pixel_run, .free = by_pixel_free};
+
+/* What autodiff.c makes of a normalisation over channels, without a scale and a shift. */
+pel_status build_standardise(builder *b, size_t i)
+{
+    const graph_node *n = &b->p->g.nodes[i];
+    size_t channels = (size_t)b->p->g.values[n->outputs[0]].array.dims[1];
+    step *s = build_step(b, &by_pixel_kind, sizeof(by_pixel), 1, n->inputs, n->outputs[0]);
+    if (s == NULL)
+        return build_fail(b);
+    by_pixel *p = s->data;
+    *p = (by_pixel){.normalise = true, .epsilon = n->factor};
+    p->scale = pel_calloc_floats(channels + KERNEL_SLACK);
+    p->shift = pel_calloc_floats(channels + KERNEL_SLACK);
+    for (size_t c = 0; p->scale != NULL && c < channels; c++)
+        p->scale[c] = 1;
+    return p->scale != NULL && p->shift != NULL ? PEL_OK : build_fail(b);
+}
 
 static pel_status layer_norm(builder *b, size_t i, const match *m)
 {
@@ -392,9 +442,9 @@ static pel_status build_matched(builder *b, size_t i, bool *made)
     if (!build_is_picture(b, b->p->g.nodes[i].inputs[0]))
         return PEL_OK;
     *made = true;
-    if (match_layer_norm(&b->p->g, i, &m))
+    if (!b->p->g.trains && match_layer_norm(&b->p->g, i, &m)) /* autodiff.c has found those that can be trained */
         return layer_norm(b, i, &m);
-    if (match_group_norm(&b->p->g, i, &m, &groups))
+    if (!b->p->g.trains && match_group_norm(&b->p->g, i, &m, &groups)) /* its numbers change */
         return group_norm(b, i, &m, groups);
     *made = false;
     return PEL_OK;

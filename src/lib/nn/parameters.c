@@ -41,10 +41,10 @@ static const struct {
     {"Size", 0, false},
 };
 
-static size_t data_inputs(const nn_operator *op, bool *weights)
+static size_t data_inputs(const char *op, bool *weights)
 {
     for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++)
-        if (strcmp(uses[i].name, op->name) == 0) {
+        if (strcmp(uses[i].name, op) == 0) {
             *weights = uses[i].weights;
             return uses[i].data;
         }
@@ -52,35 +52,51 @@ static size_t data_inputs(const nn_operator *op, bool *weights)
     return OPERATOR_INPUTS;
 }
 
-static bool is_float_constant(const graph *g, size_t v)
+/* Is the name among those, separated by spaces, of the metadata pellucid.fixed? */
+static bool is_fixed(const pel_model *m, const char *name)
 {
-    const nn_array *a = &g->values[v].array;
-    return a->type == PEL_MODEL_FLOAT && a->values != NULL && g->values[v].name[0] != '\0';
+    const char *fixed = pel_model_metadata(m, "pellucid.fixed");
+    size_t length = strlen(name);
+    for (const char *at = fixed; at != NULL && length > 0 && (at = strstr(at, name)) != NULL; at += length)
+        if ((at == fixed || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
 }
 
-/* From the outputs back: values that they depend on smoothly, and those that are weights by their use. */
-static void look_back(const graph *g, bool *smooth, bool *weight)
+bool nn_is_parameter(const pel_model *m, const pel_model_tensor *t)
+{
+    size_t count = pel_model_tensor_count(t);
+    if (t->type != PEL_MODEL_FLOAT || count == 0 || is_fixed(m, t->name))
+        return false;
+    for (size_t i = 0; i < m->node_count; i++) {
+        const pel_node *n = &m->nodes[i];
+        bool weights;
+        size_t data = data_inputs(n->operator, &weights);
+        for (size_t k = 0; k < n->input_count && k < data; k++)
+            if (strcmp(n->inputs[k], t->name) == 0 && (weights || count > 1))
+                return true;
+    }
+    return false;
+}
+
+/* From the outputs back: values that they depend on smoothly. */
+static void look_back(const graph *g, bool *smooth)
 {
     for (size_t k = 0; k < g->output_count; k++)
         smooth[g->outputs[k]] = true;
     for (size_t i = g->node_count; i-- > 0;) {
         const graph_node *n = &g->nodes[i];
         bool weights, needed = false;
-        size_t data = data_inputs(n->op, &weights);
+        size_t data = data_inputs(n->op->name, &weights);
         for (size_t k = 0; k < n->output_count; k++)
             needed = needed || (n->outputs[k] != NONE && smooth[n->outputs[k]]);
-        for (size_t k = 0; needed && k < n->input_count && k < data; k++) {
-            size_t v = n->inputs[k];
-            if (v == NONE)
-                continue;
-            smooth[v] = true;
-            weight[v] = weight[v] || weights || (is_float_constant(g, v) && nn_array_count(&g->values[v].array) > 1);
-        }
+        for (size_t k = 0; needed && k < n->input_count && k < data; k++)
+            if (n->inputs[k] != NONE)
+                smooth[n->inputs[k]] = true;
     }
 }
 
-static pel_status add_parameters(const pel_context *ctx, const graph *g, const bool *smooth, const bool *weight,
-                                 nn_parameters *p)
+static pel_status add_parameters(const pel_context *ctx, const graph *g, nn_parameters *p)
 {
     const pel_model *m = g->model;
     p->parameters = pel_alloc((m->tensor_count + 1) * sizeof *p->parameters);
@@ -89,7 +105,7 @@ static pel_status add_parameters(const pel_context *ctx, const graph *g, const b
     /* The graph's first values are the model's tensors, in order. */
     for (size_t i = 0; i < m->tensor_count; i++) {
         size_t count = pel_model_tensor_count(&m->tensors[i]);
-        if (!smooth[i] || !weight[i] || !is_float_constant(g, i) || count == 0)
+        if (g->values[i].parameter == NONE)
             continue;
         p->parameter_of[i] = p->count;
         p->parameters[p->count++] = (pel_parameter){&m->tensors[i], p->floats, count};
@@ -114,7 +130,7 @@ static pel_status look_ahead(const pel_context *ctx, const graph *g, const bool 
     for (size_t i = 0; i < g->node_count; i++) {
         const graph_node *n = &g->nodes[i];
         bool weights, wants = false, shape = strcmp(n->op->name, "Shape") == 0 || strcmp(n->op->name, "Size") == 0;
-        size_t data = data_inputs(n->op, &weights);
+        size_t data = data_inputs(n->op->name, &weights);
         for (size_t k = 0; k < n->input_count; k++)
             if (n->inputs[k] != NONE) {
                 p->runs[i] = p->runs[i] || active[n->inputs[k]];
@@ -155,20 +171,20 @@ pel_status nn_parameters_find(const pel_context *ctx, const graph *g, const pel_
     size_t values = g->value_count + 1, nodes = g->node_count + 1;
     *p = (nn_parameters){.runs = pel_alloc(nodes), .wants = pel_alloc(values),
                          .parameter_of = pel_alloc(values * sizeof *p->parameter_of)};
-    bool *flags = pel_alloc(4 * values + nodes);
+    bool *flags = pel_alloc(3 * values + nodes);
     pel_status status = PEL_OK;
     if (p->runs == NULL || p->wants == NULL || p->parameter_of == NULL || flags == NULL) {
         status = pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     } else {
-        bool *smooth = flags, *weight = smooth + values, *active = weight + values, *value_needed = active + values;
-        memset(flags, 0, 4 * values + nodes);
+        bool *smooth = flags, *active = smooth + values, *value_needed = active + values;
+        memset(flags, 0, 3 * values + nodes);
         memset(p->runs, 0, nodes);
         memset(p->wants, 0, values);
         for (size_t v = 0; v < values; v++)
             p->parameter_of[v] = NONE;
         find_needed(g, value_needed, value_needed + values);
-        look_back(g, smooth, weight);
-        status = add_parameters(ctx, g, smooth, weight, p);
+        look_back(g, smooth);
+        status = add_parameters(ctx, g, p);
         if (status == PEL_OK)
             status = look_ahead(ctx, g, smooth, value_needed + values, options, active, p);
     }

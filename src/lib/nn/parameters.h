@@ -16,9 +16,12 @@ typedef struct {
     size_t count, floats;  /* of the parameters, and of all together */
 } nn_parameters;
 
-/* Parameters are float tensors that an output depends on by their values (not as a size, a scale of Resize, bounds of
- * Clip, or the statistics of BatchNormalization), and of more than one number where they are an operand of pointwise
- * arithmetic: a single one there is a constant of the formula.  PEL_EINVAL: an operator on the way has no gradient. */
+/* Parameters are float tensors that a node uses by their values (not as a size, a scale of Resize, bounds of Clip, or the
+ * statistics of BatchNormalization), and of more than one number where they are an operand of pointwise arithmetic: a
+ * single one there is a constant of the formula.  Tensors that the metadata pellucid.fixed name are none. */
+bool nn_is_parameter(const pel_model *model, const pel_model_tensor *tensor);
+
+/* For a graph that trains.  PEL_EINVAL: an operator on the way has no gradient. */
 pel_status nn_parameters_find(const pel_context *ctx, const graph *g, const pel_gradient_options *options,
                               nn_parameters *p);
 void nn_parameters_free(nn_parameters *p);

@@ -8,6 +8,7 @@
 #include <pellucid/cpu.h>
 #include <pellucid/pool.h>
 
+#include "autodiff.h"
 #include "plan.h"
 
 #define BAND 4096 /* pixels of a band for each thread */
@@ -94,7 +95,7 @@ static void find_views(builder *b)
 
 static pel_status build_one(builder *b, size_t i)
 {
-    static const build_node makers[] = {build_conv, build_pointwise, build_normalise, build_move,
+    static const build_node makers[] = {build_gradient, build_conv, build_pointwise, build_normalise, build_move,
                                         build_resample};
     bool made = false;
     pel_status status = PEL_OK;
@@ -103,17 +104,28 @@ static pel_status build_one(builder *b, size_t i)
     return status == PEL_OK && !made ? build_evaluate(b, i) : status;
 }
 
+/* In training the outputs are stored before what waits for the loss. */
 static pel_status build_all(builder *b)
 {
     graph *g = &b->p->g;
+    plan *p = b->p;
+    size_t forward_inputs = g->input_count - p->forward_outputs;
     pel_status status = PEL_OK;
-    for (size_t k = 0; k < g->input_count && status == PEL_OK; k++)
+    for (size_t k = 0; k < forward_inputs && status == PEL_OK; k++)
         status = build_load(b, k);
     for (size_t i = 0; i < g->node_count && status == PEL_OK; i++)
-        if (!g->nodes[i].gone)
+        if (!g->nodes[i].gone && g->nodes[i].of == NONE)
             status = build_one(b, i);
-    for (size_t k = 0; k < g->output_count && status == PEL_OK; k++)
+    for (size_t k = 0; k < p->forward_outputs && status == PEL_OK; k++)
         status = build_store(b, k);
+    for (size_t k = forward_inputs; k < g->input_count && status == PEL_OK; k++)
+        status = build_load(b, k);
+    for (size_t i = 0; i < g->node_count && status == PEL_OK; i++)
+        if (!g->nodes[i].gone && g->nodes[i].of != NONE)
+            status = build_one(b, i);
+    for (size_t k = p->forward_outputs; k < g->output_count && status == PEL_OK; k++)
+        if (g->outputs[k] != NONE)
+            status = build_store(b, k);
     return status;
 }
 
@@ -150,6 +162,11 @@ static void number_passes(plan *p)
                     size_t pass = p->steps[m].pass + (p->steps[m].gathers || s->whole);
                     s->pass = pass > s->pass ? pass : s->pass;
                 }
+        for (size_t m = 0; m < i && s->waits; m++)
+            if (!p->steps[m].waits && p->steps[m].pass >= s->pass)
+                s->pass = p->steps[m].pass + 1;
+        if (s->waits)
+            p->last_forward = s->pass - 1;
         for (size_t m = 0; m < i && s->whole; m++)
             if (p->steps[m].whole && feeds(&p->g, p->steps[m].node, s->node) && p->steps[m].pass >= s->pass)
                 s->pass = p->steps[m].pass + 1;
@@ -339,7 +356,7 @@ bool plan_reach(const plan *p, int axis, size_t at, size_t *from, size_t *to)
 
 static pel_status check_size(const pel_context *ctx, const plan *p)
 {
-    size_t bytes = (p->arena + p->zero + p->threads * p->scratch) * sizeof(float);
+    size_t bytes = (p->arena + p->zero + p->threads * p->scratch) * sizeof(float) + p->sums * sizeof(double);
     if (ctx->memory != 0 && bytes > ctx->memory)
         return pel_error_set(ctx->error, PEL_ELIMIT, "the network needs %.0f MB for this size, the cap is %.0f MB",
                              (double)bytes / 1e6, (double)ctx->memory / 1e6);
@@ -378,15 +395,28 @@ static void drop_constants(plan *p)
             nn_array_free(&g->values[i].array);
 }
 
-pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, pel_precision precision,
-                     const nn_kernels *kernels, plan *p)
+size_t plan_add_sums(plan *p, size_t doubles)
+{
+    size_t at = p->sums;
+    p->sums += round_up(doubles, 8); /* a cache line */
+    return at;
+}
+
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                     const plan_options *options, const nn_kernels *kernels, plan *p)
 {
     memset(p, 0, sizeof *p);
     p->threads = pel_pool_threads(ctx->pool);
     p->opset = model->opset;
-    p->precision = precision;
+    p->precision = options->precision;
     p->kernels = kernels;
-    pel_status status = graph_make(ctx, model, inputs, &p->g);
+    pel_status status = graph_make(ctx, model, inputs, options->trains, &p->g);
+    if (status == PEL_OK && options->trains) {
+        p->forward_outputs = p->g.output_count;
+        status = autodiff(ctx, &p->g, options->parameters, options->inputs);
+    }
+    if (status == PEL_OK)
+        graph_drop_unneeded(&p->g);
     for (size_t i = 0; i < p->g.node_count && status == PEL_OK; i++) {
         p->g.nodes[i].macs = p->g.nodes[i].gone ? 0 : p->g.nodes[i].macs;
         p->macs += p->g.nodes[i].macs;

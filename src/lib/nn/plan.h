@@ -62,6 +62,11 @@ static inline void *picture_samples(const picture *p, size_t y)
 /* Of one in floats. */
 static inline float *picture_row(const picture *p, size_t y) { return picture_samples(p, y); }
 
+typedef struct {
+    pel_precision precision;
+    bool trains, parameters, inputs; /* which gradients, where it trains */
+} plan_options;
+
 typedef struct plan plan;
 typedef struct step step;
 
@@ -74,6 +79,10 @@ typedef struct {
     void (*run)(const step *s, const struct pel_network *n, const pel_context *ctx, size_t y0, size_t y1);
     void (*end)(const step *s, const struct pel_network *n); /* after the last row; may be NULL */
     void (*free)(step *s);                                  /* what `data` points to; may be NULL */
+    /* In training.  Takes the parameters' new values; NULL: it has none.  And adds what the samples of all networks came to
+     * to the gradient by the parameters, in the order of networks. */
+    pel_status (*reload)(step *s, const plan *p, const float *parameters, pel_error *error);
+    void (*collect)(const step *s, const struct pel_network *const *networks, size_t count, float *gradient);
     /* Is each sample of input k read for that of the output only, before it is stored?  NULL: never. */
     bool (*in_place)(const step *s, size_t k);
 } step_kind;
@@ -85,6 +94,7 @@ struct step {
     size_t height;     /* rows of the output; of the input where it gathers */
     size_t granule;    /* rows are made in multiples of this */
     bool gathers;      /* sees all rows before its output is there: consumers are in a later pass */
+    bool waits;        /* until the outputs are there: what comes of it is in a later pass */
     bool whole;        /* runs at once, before the rows of its pass, on whole inputs of earlier ones */
     size_t node;       /* of one that is whole */
     size_t pass;
@@ -100,6 +110,8 @@ struct plan {
     buffer *buffers;
     step *steps;
     size_t threads, arena, scratch, zero; /* floats: of the arena, a worker's scratch, the row of zeros */
+    size_t sums;         /* doubles that steps keep over a run, or over many */
+    size_t forward_outputs, last_forward; /* in training: outputs that the loss sees, and the pass that has them all */
     const nn_kernels *kernels;
     pel_precision precision;
     bool local;
@@ -109,13 +121,20 @@ struct plan {
 
 /* pel_network_compile, for these inner loops: tests run each. */
 pel_status network_compile(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                           pel_precision precision, const nn_kernels *kernels, struct pel_network **network);
+                           const plan_options *options, const nn_kernels *kernels, struct pel_network **network);
+/* Another network with the same weights, which must outlive it. */
+pel_status network_borrow(const pel_context *ctx, const struct pel_network *from, struct pel_network **network);
 
 struct pel_network {
     plan plan;
     pel_size *outputs;
     size_t input_count, output_count;
+    bool borrows;                   /* all but its buffers and steps belong to another network */
     float *arena, *zeros;           /* while it is there: allocated when compiled */
+    double *sums;
+    /* Training: called when the outputs of a sample are there. */
+    pel_status (*outputs_there)(void *arg);
+    void *arg;
     float **scratch;                /* one a worker */
     nn_array *arrays;               /* by value: what the reference made that is not a picture */
     pel_status status, *failed;     /* the first failure of a step in this run, and where steps put it */
@@ -176,13 +195,23 @@ pel_status build_pointwise(builder *b, size_t i, bool *made);
 pel_status build_normalise(builder *b, size_t i, bool *made);  /* norms, means over the picture */
 pel_status build_move(builder *b, size_t i, bool *made);       /* Concat, Pad, Slice, DepthToSpace ... */
 pel_status build_resample(builder *b, size_t i, bool *made);   /* Resize, pooling */
+pel_status build_gradient(builder *b, size_t i, bool *made);   /* nodes that autodiff.c makes */
+/* Where Pad or Slice takes index i of an axis of its output from: indices, -1 where it fills in; free with pel_free.
+ * NULL: out of memory. */
+ptrdiff_t *build_move_axis(const builder *b, const graph_node *n, size_t axis);
+pel_status build_weights(builder *b, size_t i, bool *made);    /* sinks of convolutions' weights, and of channels' numbers */
+pel_status build_activation_gradient(builder *b, size_t i);
+pel_status build_standardise(builder *b, size_t i);
+pel_status build_norm_gradient(builder *b, size_t i, bool *made);
 pel_status build_evaluate(builder *b, size_t i);               /* anything, by the reference */
 pel_status build_load(builder *b, size_t input);
 pel_status build_store(builder *b, size_t output);
 
 /* plan.c: everything from model to memory, for these inner loops. */
-pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, pel_precision precision,
-                     const nn_kernels *kernels, plan *p);
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                     const plan_options *options, const nn_kernels *kernels, plan *p);
+/* Room among the sums; where. */
+size_t plan_add_sums(plan *p, size_t doubles);
 void plan_free(plan *p);
 /* The first row of a buffer that a step of this pass, other than `but`, will still read; its height: none. */
 size_t plan_lowest_needed(const plan *p, const buffer *b, size_t pass, const step *but);

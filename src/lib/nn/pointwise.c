@@ -48,6 +48,7 @@ typedef struct {
     int source[2];        /* the step's input, or -1: the constant */
     float *constant;      /* one number, or one a channel */
     size_t constant_step; /* 0 or 1 */
+    size_t parameter;     /* the constant's place among the parameters, or NONE */
 } point;
 
 static void point_free(step *s) { pel_free(((point *)s->data)->constant); }
@@ -108,6 +109,16 @@ static void point_run(const step *s, const pel_network *n, const pel_context *ct
     pel_pool_run(ctx->pool, y1 - y0, point_job, &w);
 }
 
+static pel_status point_reload(step *s, const plan *p, const float *parameters, pel_error *error)
+{
+    point *o = s->data;
+    size_t count = o->constant_step == 0 ? 1 : plan_picture(p, s->output).c;
+    (void)error;
+    if (o->parameter != NONE)
+        memcpy(o->constant, parameters + o->parameter, count * sizeof *o->constant);
+    return PEL_OK;
+}
+
 static bool point_in_place(const step *s, size_t k)
 {
     (void)s;
@@ -116,7 +127,7 @@ static bool point_in_place(const step *s, size_t k)
 }
 
 static const step_kind point_kind = {
-    .name = "pointwise", .needs = point_needs, .run = point_run, .free = point_free, .in_place = point_in_place};
+    .name = "pointwise", .needs = point_needs, .run = point_run, .free = point_free, .reload = point_reload, .in_place = point_in_place};
 
 /* ---- From a node */
 
@@ -190,6 +201,8 @@ static const step_kind plain_kind = {.name = "pointwise, plain", .run = plain_ru
 static pel_status build_plain(builder *b, const graph_node *n, bool *made)
 {
     plain p = {0};
+    if (n->of != NONE) /* its attributes are those of a node of the model */
+        return PEL_OK;
     p.f = nn_operator_function(n->node, &p.p, &p.q);
     if (p.f == NULL || !build_is_picture(b, n->inputs[0]) || !build_is_picture(b, n->outputs[0]))
         return PEL_OK;
@@ -231,7 +244,7 @@ static pel_status build_point(builder *b, size_t i, bool *made)
         return build_plain(b, n, made);
     if (!build_is_picture(b, n->outputs[0]))
         return PEL_OK;
-    point p = {.f = table[row].f, .source = {-1, -1}};
+    point p = {.f = table[row].f, .source = {-1, -1}, .parameter = NONE};
     size_t wanted = p.f < POINT_ADD ? 1 : 2, constant = NONE;
     size_t channels = (size_t)b->p->g.values[n->outputs[0]].array.dims[1];
     if ((wanted == 2 && n->input_count != 2) || !set_parameters(b, n, row, &p))
@@ -249,8 +262,10 @@ static pel_status build_point(builder *b, size_t i, bool *made)
         return PEL_OK;
     *made = true;
     pel_status status = PEL_OK;
-    if (constant != NONE)
+    if (constant != NONE) {
         status = set_constant(b, &p, &b->p->g.values[constant].array);
+        p.parameter = b->p->g.values[constant].parameter;
+    }
     step *s = status == PEL_OK ? build_step(b, &point_kind, sizeof p, pictures, inputs, n->outputs[0]) : NULL;
     if (s == NULL) {
         pel_free(p.constant);
@@ -264,4 +279,26 @@ pel_status build_pointwise(builder *b, size_t i, bool *made)
 {
     pel_status status = build_gelu(b, i, made);
     return status == PEL_OK && !*made ? build_point(b, i, made) : status;
+}
+
+/* ---- Gradients of activations: from that by the output, and the output */
+
+pel_status build_activation_gradient(builder *b, size_t i)
+{
+    static const struct {
+        const char *op;
+        nn_point f;
+    } rows[] = {{"Relu", POINT_RELU_GRADIENT}, {"LeakyRelu", POINT_LEAKY_GRADIENT},
+                {"Sigmoid", POINT_SIGMOID_GRADIENT}, {"Tanh", POINT_TANH_GRADIENT},
+                {"PRelu", POINT_RELU_GRADIENT}, {"Abs", POINT_RELU_GRADIENT}}; /* from the input: the part above 0 */
+    const graph_node *n = &b->p->g.nodes[i], *of = &b->p->g.nodes[n->of];
+    point p = {.source = {0, 1}, .parameter = NONE, .p = (float)pel_node_float(of->node, "alpha", 0.01)};
+    for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++)
+        if (strcmp(of->op->name, rows[r].op) == 0)
+            p.f = rows[r].f;
+    step *s = build_step(b, &point_kind, sizeof p, 2, n->inputs, n->outputs[0]);
+    if (s == NULL)
+        return build_fail(b);
+    *(point *)s->data = p;
+    return PEL_OK;
 }
