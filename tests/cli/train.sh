@@ -42,6 +42,13 @@ for option in '--schedule constant' '--schedule step:4' '--warmup 5' '--clip 0.0
   ok [ "$(cksum <a.tif)" != "$(cksum <c.tif)" ]
 done
 
+is 0 pel-net dncnn --depth 3 --width 16 --channels 1 -o wide.onnx
+for precision in fp32 bf16; do
+  pipe_is 0 "pel-train ${short[*]} -m wide.onnx -o $precision.onnx --steps 5 --precision $precision <pairs.pel"
+  pel-cnn -m $precision.onnx <val.pel | pel-write -q --type f32 $precision.tif
+done
+ok [ "$(cksum <fp32.tif)" != "$(cksum <bf16.tif)" ]
+
 # Commands take turns, are started again, and find their number in SEED.
 turns=(--pairs-from 'echo "a $SEED" >>seeds; pel-cat <six.pel' --pairs-from 'echo "b $SEED" >>seeds; pel-cat <two.pel')
 pel-cat --images 0-5 <pairs.pel >six.pel
@@ -95,6 +102,17 @@ for wrong in '--schedule cosine' '--schedule step:0' '--loss nothing' '--loss ms
   pipe_is 2 "pel-train ${short[*]} -o no.onnx $wrong <pairs.pel"
 done
 
+# A critic learns along, and is in the checkpoint; a run with a constant rate may be made longer.
+is 0 pel-net srcnn --channels 1 --width 4 -o critic.onnx
+critic=("${short[@]}" --loss l1,gan:critic.onnx:0.1 --schedule constant --seed 3)
+pipe_is 0 "pel-train ${critic[*]} -o a.onnx --steps 9 --log log.tsv --log-every 1 <pairs.pel"
+ok [ "$(head -n 1 log.tsv | cut -f 2-5)" = 'loss	l1	gan	critic' ]
+ok awk -F '\t' 'NR == 2 { first = $5 } END { exit !($5 < first && $5 > 0) }' log.tsv
+pipe_is 0 "pel-train ${critic[*]} -o b.onnx --steps 4 --checkpoint gan.ck <pairs.pel"
+pipe_is 0 "pel-train ${critic[*]} -o b.onnx --steps 9 --checkpoint gan.ck --resume <pairs.pel"
+ok cmp a.onnx b.onnx
+pipe_is 0 "pel-train ${critic[*]} -o b.onnx --steps 9 --seed 4 --loss wgan:critic.onnx <pairs.pel"
+
 # A loss that explodes stops it, and leaves the last good checkpoint.
 pipe_is 1 "pel-train ${short[*]} -q -o no.onnx --lr 100 --schedule constant --decay 100 --checkpoint bad.ck --checkpoint-every 1 <pairs.pel"
 said 'not finite'
@@ -103,18 +121,22 @@ ok [ -s bad.ck ]
 ok [ ! -e no.onnx ]
 
 # A run that is killed, wherever, ends as one that was not.
-long=("${short[@]}" --loss mse,l1:0.5 --steps 60 --validate val.pel --validate-every 7 --log-every 4 --checkpoint-every 3
+long=("${short[@]}" --loss mse,l1:0.5 --steps $((${KILLS:-5} * 40)) --validate val.pel --validate-every 7 --log-every 4 --checkpoint-every 3
   --seed 5 --pairs-from 'scene 64x48x1x1 frames 2 | pel-crop --random 24 --repeat 9 --seed $SEED | pel-noise 0.1 --seed $SEED'
   --pairs-from 'scene 40x40x1x1 frames 5 | pel-crop --random 24 --repeat 20 --seed $SEED | pel-noise 0.05')
+begun=$(date +%s%N)
 is 0 pel-train "${long[@]}" -o whole.onnx --checkpoint whole.ck --log whole.tsv
+longest=$((($(date +%s%N) - begun) * 2 / ${KILLS:-5} / 1000000)) # ms: on the average, all of the run is killed
 kills=0
 while [ "$kills" -lt "${KILLS:-5}" ]; do
   pel-train "${long[@]}" -o killed.onnx --checkpoint killed.ck --log killed.tsv --resume 2>>killed.err </dev/null &
-  sleep "0.$((RANDOM % 9))$((RANDOM % 10))"
+  ms=$((RANDOM * longest / 32768))
+  sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
   kill -9 $! 2>/dev/null || break
   wait $! 2>/dev/null
   kills=$((kills + 1))
 done
+echo "$kills runs killed"
 ok [ "$kills" -gt 0 ]
 is 0 pel-train "${long[@]}" -o killed.onnx --checkpoint killed.ck --log killed.tsv --resume
 ok [ ! -s killed.err ]

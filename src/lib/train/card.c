@@ -24,7 +24,7 @@ void pel_card_write(pel_model *m, const pel_train_state *s, const pel_card *card
     snprintf(steps, sizeof steps, "%llu steps of %zu pairs of %zux%zu with %zu channel%s",
              (unsigned long long)card->step, card->batch, p->target.w, p->target.h, p->target.c * p->samples,
              p->target.c * p->samples > 1 ? "s" : "");
-    snprintf(loss, sizeof loss, "%.100s, %.6g at step %llu", card->loss, s->now.last_loss,
+    snprintf(loss, sizeof loss, "%.100s: %.6g around step %llu", card->loss, s->now.usual_loss,
              (unsigned long long)s->now.step);
     if (!isnan(card->psnr))
         snprintf(validation, sizeof validation, "PSNR %.4f dB, mean of %zu picture%s", card->psnr, card->pictures,

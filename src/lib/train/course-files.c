@@ -13,6 +13,7 @@ pel_status course_write_checkpoint(pel_course *c)
     const pel_course_params *s = c->params;
     if (s->checkpoint == NULL)
         return PEL_OK;
+    pel_trainer_keep(c->trainer);
     pel_feed_tell(c->feed, c->state->feeds, &c->state->now.turn);
     return pel_checkpoint_write(s->checkpoint, c->state, pel_run_error(c->run));
 }
@@ -52,8 +53,6 @@ pel_status course_write_row(pel_course *c, double rate, double psnr)
         row.samples_s = count * (double)pel_trainer_samples(c->trainer) / c->step_s;
         row.waiting = c->wait_s / c->step_s;
     }
-    if (n->summed > 0)
-        n->last_loss = values[0];
     memset(n->sums, 0, sizeof n->sums);
     n->summed = 0;
     c->step_s = c->wait_s = 0;

@@ -44,7 +44,7 @@ static pel_status make_trainer(pel_course *c)
     pel_error *error = pel_run_error(c->run);
     pel_trainer_params params = {.batch = (size_t)s->batch, .schedule = {.rate = s->rate, .warmup = (uint64_t)s->warmup},
                                  .adam = PEL_ADAM_USUAL, .clip = s->clip, .average = s->ema,
-                                 .precision = (pel_precision)s->precision};
+                                 .precision = (pel_precision)s->precision, .seed = pel_run_seed(c->run)};
     const char *schedule = s->schedule != NULL               ? s->schedule
                            : s->steps > 0 || s->hours > 0 ? "cosine" : "constant";
     params.adam.decay = s->decay;

@@ -14,7 +14,7 @@
 struct pel_log {
     FILE *file;
     char *path;
-    size_t terms;
+    size_t terms; /* and a critic's loss among them */
 };
 
 static pel_status cannot(const pel_log *log, const char *what, pel_error *error)
@@ -25,8 +25,9 @@ static pel_status cannot(const pel_log *log, const char *what, pel_error *error)
 static pel_status begin(pel_log *log, const pel_loss *loss, pel_error *error)
 {
     fputs("step\tloss", log->file);
-    for (size_t i = 0; i < log->terms; i++)
+    for (size_t i = 0; i < pel_loss_count(loss); i++)
         fprintf(log->file, "\t%s", pel_loss_name(loss, i));
+    fputs(pel_loss_learns(loss) ? "\tcritic" : "", log->file);
     fputs("\trate\tpsnr\tsamples_s\twaiting\n", log->file);
     return fflush(log->file) == 0 ? PEL_OK : cannot(log, "write", error);
 }
@@ -53,7 +54,7 @@ pel_status pel_log_open(const char *path, const pel_loss *loss, uint64_t bytes, 
         free(log);
         return pel_error_set(error, PEL_ENOMEM, "out of memory");
     }
-    log->terms = pel_loss_count(loss);
+    log->terms = pel_loss_count(loss) + (pel_loss_learns(loss) ? 1 : 0);
     log->file = fopen(path, bytes > 0 ? "r+e" : "we");
     pel_status status = log->file == NULL ? cannot(log, "write", error)
                         : bytes > 0       ? go_on(log, bytes, error)

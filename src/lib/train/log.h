@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- *     step  loss  TERM...  rate  psnr  samples_s  waiting
+ *     step  loss  TERM...  [critic]  rate  psnr  samples_s  waiting
  *
  * Means since the row before; `-` where there is no number.  psnr is that of the validation, in dB; waiting the share of
  * the time in which data were waited for.
