@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <pellucid/driver.h>
+#include <pellucid/loss.h>
 
 #include "lib/plot/curve.h"
 #include "lib/train/course.h"
@@ -112,12 +114,16 @@ static void stop(pel_run *run)
     pel_course_free(((const state *)pel_run_state(run))->course);
 }
 
+static const char description[] =
+    "Reads images with their truth and companions, and writes a model that makes one of the other.\n"
+    "Example: pel-read *.jpg | pel-crop --random 64 --repeat 4000 | pel-noise 25/255 |\n"
+    "           pel-train -m net.onnx -o denoise.onnx\n\n";
+static char details[2048]; /* filled in by main */
+
 static const pel_program program = {
     .name = "pel-train",
     .summary = "trains a neural network on the pairs of a stream",
-    .details = "Reads images with their truth and companions, and writes a model that makes one of the other.\n"
-               "Example: pel-read photo.png | pel-crop --random 64 --repeat 4000 | pel-noise 25/255 |\n"
-               "           pel-train -m net.onnx -o denoise.onnx --loss charbonnier\n",
+    .details = details,
     .options = options,
     .settings_size = sizeof(settings),
     .state_size = sizeof(state),
@@ -130,5 +136,6 @@ static const pel_program program = {
 
 int main(int argc, char **argv)
 {
+    snprintf(details, sizeof details, "%s%s", description, pel_loss_help);
     return pel_main(&program, argc, argv);
 }
