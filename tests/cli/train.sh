@@ -167,6 +167,11 @@ said 'field is no number'
 printf 'step\tloss\n1\t2\n' >other.tsv
 is 1 pel-train --plot other.tsv -o no.svg
 said 'no log of pel-train'
+printf 'step\tloss\trate\tpsnr\n1e17\t2\t-\t-\n1.00000000000000001e17\t1e300\t1\t-\n' >wide.tsv
+is 0 pel-train --plot wide.tsv -o wide.svg
+printf 'step\tloss\trate\tpsnr\n-\t2\t-\t-\n' >wide.tsv
+is 1 pel-train --plot wide.tsv -o no.svg
+said 'line 2: no step'
 is 1 pel-train --plot whole.tsv -o /nonexistent/no.svg
 ok [ ! -e no.svg ]
 done_testing

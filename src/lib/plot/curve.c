@@ -16,7 +16,7 @@
 #include "table.h"
 
 /* In points. */
-enum { LEFT = 70, RIGHT = 20, ABOVE = 30, BELOW = 34, PLOT_W = 600, PLOT_H = 180 };
+enum { LEFT = 70, RIGHT = 20, ABOVE = 30, BELOW = 34, PLOT_W = 600, PLOT_H = 180, MOST_MARKS = 40 };
 
 /* Columns that share a panel. */
 typedef struct {
@@ -89,6 +89,8 @@ static pel_status survey(const char *path, const pel_table *t, sheet *s, pel_err
         return pel_error_set(error, PEL_EFORMAT, "%s is no log of pel-train: step, loss, rate and psnr are its columns",
                              path);
     for (size_t i = 0; i < t->rows; i++) {
+        if (isnan(value(s, i, s->step)))
+            return pel_error_set(error, PEL_EFORMAT, "%s, line %zu: no step", path, i + 2);
         s->first = fmin(s->first, value(s, i, s->step));
         s->last = fmax(s->last, value(s, i, s->step));
     }
@@ -103,11 +105,37 @@ static pel_status survey(const char *path, const pel_table *t, sheet *s, pel_err
 
 /* ---- Drawing */
 
-/* 1, 2 or 5 times a power of ten: some four in the range. */
+/* 1, 2 or 5 times a power of ten: some five in the range. */
 static double tick_of(double range)
 {
-    double ten = pow(10, floor(log10(range / 4))), m = range / 4 / ten;
+    double ten = pow(10, floor(log10(range / 5))), m = range / 5 / ten;
     return ten * (m > 5 ? 10 : m > 2 ? 5 : m > 1 ? 2 : 1);
+}
+
+/* The marks of the y axis, and their values: even ones; of logarithms powers of ten, and in less than three decades
+ * twice and five times these. */
+static size_t marks_of(const panel *p, double *at, double *values, size_t most)
+{
+    size_t n = 0;
+    double tick = tick_of(p->high - p->low);
+    if (!p->logarithmic || p->high - p->low < 0.3) {
+        for (double v = ceil(p->low / tick) * tick; v <= p->high && n < most; v += tick, n++) {
+            at[n] = v;
+            values[n] = p->logarithmic ? pow(10, v) : fabs(v) < 1e-9 * tick ? 0 : v;
+        }
+        return n;
+    }
+    static const double times[] = {1, 2, 5};
+    size_t of_decade = p->high - p->low < 3 ? 3 : 1;
+    for (double decade = floor(p->low); decade <= p->high; decade++)
+        for (size_t k = 0; k < of_decade; k++) {
+            double v = times[k] * pow(10, decade);
+            if (log10(v) >= p->low && log10(v) <= p->high && n < most) {
+                at[n] = log10(v);
+                values[n++] = v;
+            }
+        }
+    return n;
 }
 
 static void put_text(cairo_t *c, double x, double y, double align, const char *text)
@@ -128,26 +156,32 @@ static void put_line(cairo_t *c, double x0, double y0, double x1, double y1)
 static void put_axes(cairo_t *c, const sheet *s, const panel *p, double top)
 {
     char text[40];
-    double tick = tick_of(s->last - s->first), high = tick_of(p->high - p->low);
+    double tick = tick_of(s->last - s->first), at[MOST_MARKS], values[MOST_MARKS];
+    size_t marks = marks_of(p, at, values, MOST_MARKS);
     cairo_set_source_rgb(c, 0.85, 0.85, 0.85);
-    for (double v = ceil(s->first / tick) * tick; v <= s->last; v += tick) {
-        double x = LEFT + PLOT_W * (v - s->first) / (s->last - s->first);
+    size_t steps = 0;
+    double from = ceil(s->first / tick) * tick;
+    while (steps < MOST_MARKS && from + (double)steps * tick <= s->last)
+        steps++;
+    for (size_t i = 0; i < steps; i++) {
+        double v = from + (double)i * tick, x = LEFT + PLOT_W * (v - s->first) / (s->last - s->first);
         put_line(c, x, top, x, top + PLOT_H);
     }
-    for (double v = ceil(p->low / high) * high; v <= p->high; v += high) {
-        double y = top + PLOT_H * (p->high - v) / (p->high - p->low);
+    for (size_t i = 0; i < marks; i++) {
+        double y = top + PLOT_H * (p->high - at[i]) / (p->high - p->low);
         put_line(c, LEFT, y, LEFT + PLOT_W, y);
     }
     cairo_set_source_rgb(c, 0, 0, 0);
     cairo_rectangle(c, LEFT, top, PLOT_W, PLOT_H);
     cairo_stroke(c);
-    for (double v = ceil(s->first / tick) * tick; v <= s->last; v += tick) {
+    for (size_t i = 0; i < steps; i++) {
+        double v = from + (double)i * tick;
         snprintf(text, sizeof text, "%.6g", v);
         put_text(c, LEFT + PLOT_W * (v - s->first) / (s->last - s->first), top + PLOT_H + 14, 0.5, text);
     }
-    for (double v = ceil(p->low / high) * high; v <= p->high; v += high) {
-        snprintf(text, sizeof text, "%.3g", p->logarithmic ? pow(10, v) : fabs(v) < 1e-9 * high ? 0 : v);
-        put_text(c, LEFT - 6, top + PLOT_H * (p->high - v) / (p->high - p->low) + 4, 1, text);
+    for (size_t i = 0; i < marks; i++) {
+        snprintf(text, sizeof text, "%.4g", values[i]);
+        put_text(c, LEFT - 6, top + PLOT_H * (p->high - at[i]) / (p->high - p->low) + 4, 1, text);
     }
     put_text(c, LEFT, top - 8, 0, p->title);
 }
