@@ -37,7 +37,6 @@ pel_blind_SOURCES = src/pel-blind.c
 
 bin_PROGRAMS += pel-cnn
 pel_cnn_SOURCES = src/pel-cnn.c
-pel_cnn_CPPFLAGS = $(AM_CPPFLAGS) -DMODELS_FOLDER='"$(pkgdatadir)/models"'
 pel_cnn_LDADD = libpellucid-nn.la libpellucid.la
 
 bin_PROGRAMS += pel-net

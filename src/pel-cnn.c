@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +10,7 @@
 
 #include <pellucid/cnn.h>
 #include <pellucid/driver.h>
+#include <pellucid/models.h>
 #include <pellucid/number.h>
 
 typedef struct {
@@ -51,173 +50,18 @@ static const pel_option options[] = {
      "print what -m is: its card, inputs, layers and cost, and exit"},
     {NULL}};
 
-/* ---- Finding models */
+/* ---- Looking at models */
 
-static const char *folder(void)
+static pel_status describe(pel_run *run, const char *name, char **text)
 {
-    const char *set = getenv("PELLUCID_MODELS");
-    return set != NULL && set[0] != '\0' ? set : MODELS_FOLDER;
-}
-
-/* A name without a slash and extension is in the folder. */
-static pel_status open_model(pel_run *run, const char *name, pel_model **model)
-{
-    char path[4096];
-    pel_error *error = pel_run_error(run);
-    if (name == NULL)
-        return pel_error_set(error, PEL_EUSAGE, "no model is given: -m NAME or -m FILE.onnx (see --list)");
-    size_t length = strlen(name);
-    bool file = strchr(name, '/') != NULL || (length > 5 && strcmp(name + length - 5, ".onnx") == 0);
-    int n = file ? snprintf(path, sizeof path, "%s", name)
-                 : snprintf(path, sizeof path, "%s/%s.onnx", folder(), name);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return pel_error_set(error, PEL_EINVAL, "the model's name is too long");
-    return pel_model_read(path, pel_run_memory(run), model, error);
-}
-
-static int is_model(const struct dirent *entry)
-{
-    size_t n = strlen(entry->d_name);
-    return n > 5 && strcmp(entry->d_name + n - 5, ".onnx") == 0;
-}
-
-/* The first line of a card. */
-static int first_line(const char *card) { return (int)strcspn(card, "\n"); }
-
-static pel_status list(pel_run *run)
-{
-    struct dirent **entries = NULL;
-    int count = scandir(folder(), &entries, is_model, alphasort);
-    if (count < 0 && errno != ENOENT)
-        return pel_error_set(pel_run_error(run), PEL_EIO, "%s: %s", folder(), strerror(errno));
-    for (int i = 0; i < count; i++) {
-        char path[4352];
-        pel_model *model;
-        pel_error error = {PEL_OK, ""};
-        snprintf(path, sizeof path, "%.4000s/%s", folder(), entries[i]->d_name);
-        int length = (int)strlen(entries[i]->d_name) - 5;
-        if (pel_model_read(path, 0, &model, &error) == PEL_OK) {
-            const char *card = pel_model_metadata(model, "pellucid.card");
-            card = card != NULL ? card : model->graph_name;
-            printf("%.*s\t%.*s\n", length, entries[i]->d_name, first_line(card), card);
-            pel_model_free(model);
-        } else {
-            printf("%.*s\t(%s)\n", length, entries[i]->d_name, error.text);
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    return PEL_OK;
-}
-
-/* ---- Describing one */
-
-static void describe_value(const char *what, const pel_model_value *v)
-{
-    printf("%s\t%s\t", what, v->name);
-    for (size_t k = 0; v->has_shape && k < v->rank; k++) {
-        const char *symbol = v->symbols[k] != NULL ? v->symbols[k] : "?";
-        if (v->dims[k] >= 0)
-            printf("%s%lld", k > 0 ? " x " : "", (long long)v->dims[k]);
-        else
-            printf("%s%s", k > 0 ? " x " : "", symbol);
-    }
-    printf("\n");
-}
-
-#define MOST_DESCRIBED 64
-
-/* The inputs as they are, or with sides of `side` where the model leaves that open: then *open. */
-static void set_sizes(const pel_model *m, size_t side, pel_size *sizes, bool *open)
-{
-    *open = true;
-    for (size_t k = 0; k < m->input_count; k++) {
-        const pel_model_value *v = &m->inputs[k];
-        bool four = v->has_shape && v->rank == 4;
-        sizes[k] = pel_size_make(four && v->dims[3] > 0 ? (size_t)v->dims[3] : side,
-                                 four && v->dims[2] > 0 ? (size_t)v->dims[2] : side, 1,
-                                 four && v->dims[1] > 0 ? (size_t)v->dims[1] : 1);
-        *open = *open && sizes[k].w == side && sizes[k].h == side;
-    }
-}
-
-/* In pictures as large as it takes, for a model that sees far. */
-static void describe_field(const pel_context *ctx, const pel_model *m, bool local)
-{
-    pel_size sizes[MOST_DESCRIBED];
-    pel_network_field f = {.whole = true};
-    bool open = true;
-    pel_status status = PEL_OK;
-    for (size_t side = 256; local && f.whole && open && side <= 4096 && status == PEL_OK; side *= 2) {
-        set_sizes(m, side, sizes, &open);
-        status = pel_network_receptive_field(ctx, m, sizes, &f);
-    }
-    if (f.whole)
-        printf("sees\tthe whole picture\n");
-    else
-        printf("sees\t%zux%zu pixels: %zu left, %zu right, %zu up, %zu down\n", f.left + 1 + f.right,
-               f.up + 1 + f.down, f.left, f.right, f.up, f.down);
-}
-
-static void describe_layers(const pel_model *m, const pel_network *net, double pixels)
-{
-    for (size_t i = 0; i < m->node_count; i++) {
-        const pel_node *n = &m->nodes[i];
-        const pel_model_tensor *w = n->input_count > 1 ? pel_model_find_tensor(m, n->inputs[1]) : NULL;
-        double macs = net != NULL ? pel_network_node_macs(net, i) : 0;
-        printf("layer %zu\t%s", i, n->operator);
-        for (size_t k = 0; w != NULL && k < w->rank; k++)
-            printf("%s%lld", k > 0 ? "x" : "\t", (long long)w->dims[k]);
-        if (macs > 0)
-            printf("%s\t%.7g MAC/px", w == NULL ? "\t" : "", macs / pixels);
-        printf("\n");
-    }
-}
-
-/* Its cost, compiled for 256 x 256 or what comes next to that, what it sees, and what each layer has of the cost. */
-static void describe_network(pel_run *run, const pel_model *m)
-{
-    pel_size sizes[MOST_DESCRIBED];
-    bool open;
-    pel_network *net = NULL;
-    pel_error error = {PEL_OK, ""};
-    pel_context ctx = {.error = &error, .memory = pel_run_memory(run)};
-    double pixels = 1;
-    if (m->input_count <= MOST_DESCRIBED) {
-        set_sizes(m, 256, sizes, &open);
-        pixels = (double)sizes[0].w * (double)sizes[0].h;
-        if (pel_network_compile(&ctx, m, sizes, PEL_FP32, &net) != PEL_OK) {
-            printf("cost\tnot known: %s\n", error.text);
-        } else {
-            printf("cost\t%.1f kMAC/px, %.1f MB for %zux%zu\n", pel_network_macs(net) / pixels / 1e3,
-                   (double)pel_network_memory(net) / 1e6, sizes[0].w, sizes[0].h);
-            describe_field(&ctx, m, pel_network_is_local(net));
-        }
-    }
-    describe_layers(m, net, pixels);
-    pel_network_free(net);
-}
-
-static pel_status describe(pel_run *run, const char *name)
-{
+    const pel_context ctx = {.error = pel_run_error(run), .memory = pel_run_memory(run)};
     pel_model *m;
-    size_t weights = 0;
-    pel_status status = open_model(run, name, &m);
+    pel_status status = pel_models_open(name, ctx.memory, &m, ctx.error);
     if (status != PEL_OK)
         return status;
-    for (size_t i = 0; i < m->tensor_count; i++)
-        weights += m->tensors[i].type == PEL_MODEL_FLOAT ? pel_model_tensor_count(&m->tensors[i]) : 0;
-    printf("model\t%s\nproducer\t%s, opset %lld\n", m->graph_name, m->producer, (long long)m->opset);
-    for (size_t i = 0; i < m->input_count; i++)
-        describe_value("input", &m->inputs[i]);
-    for (size_t i = 0; i < m->output_count; i++)
-        describe_value("output", &m->outputs[i]);
-    printf("weights\t%zu\n", weights);
-    for (size_t i = 0; i < m->metadata_count; i++)
-        printf("%s\t%s\n", m->metadata[i].key, m->metadata[i].value);
-    describe_network(run, m);
+    status = pel_models_describe(&ctx, m, text);
     pel_model_free(m);
-    return PEL_OK;
+    return status;
 }
 
 static bool print(pel_run *run, pel_status *status)
@@ -225,7 +69,11 @@ static bool print(pel_run *run, pel_status *status)
     const settings *s = pel_run_settings(run);
     if (!s->list && !s->describe)
         return false;
-    *status = s->list ? list(run) : describe(run, s->model);
+    char *text = NULL;
+    *status = s->list ? pel_models_list(&text, pel_run_error(run)) : describe(run, s->model, &text);
+    if (*status == PEL_OK)
+        fputs(text, stdout);
+    pel_free(text);
     return true;
 }
 
@@ -235,7 +83,7 @@ static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
-    pel_status status = open_model(run, s->model, &st->model);
+    pel_status status = pel_models_open(s->model, pel_run_memory(run), &st->model, pel_run_error(run));
     return status == PEL_OK ? pel_cnn_new(st->model, &st->cnn, pel_run_error(run)) : status;
 }
 

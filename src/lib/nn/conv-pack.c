@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "conv.h"
@@ -60,96 +61,116 @@ static bool pack_plain(const conv *c, conv_phase *ph, const float *w, bool by_ta
     return to != NULL;
 }
 
-/* ---- Winograd */
+/* ---- Winograd, from [tap][cin][cout] */
 
-/* G g of 3 or 5 numbers: the polynomial with these coefficients at the points, times what makes A and B
- * whole numbers (Lavin & Gray, section 4.3). */
-static void transform_1d(const double *g, size_t side, double t[6])
-{
-    static const double points[5] = {0, 1, -1, 2, -2}, factors[5] = {1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
-    for (size_t i = 0; i < 5; i++) {
-        double v = 0;
-        for (size_t k = side; k-- > 0;)
-            v = v * points[i] + g[k];
-        t[i] = v * factors[i];
-    }
-    t[5] = g[side - 1];
-}
-
-/* G g G' of side x side taps, `stride` floats apart. */
-static void transform_weights(const float *w, size_t side, size_t stride, double u[36])
-{
-    double half[6][5];
-    for (size_t x = 0; x < side; x++) {
-        double g[5], t[6];
-        for (size_t y = 0; y < side; y++)
-            g[y] = (double)w[(side * y + x) * stride];
-        transform_1d(g, side, t);
-        for (size_t y = 0; y < 6; y++)
-            half[y][x] = t[y];
-    }
-    for (size_t y = 0; y < 6; y++)
-        transform_1d(half[y], side, u + 6 * y);
-}
-
+/* The numbers that make A and B whole (Lavin & Gray, section 4.3): a polynomial's values at five points, times factors, and
+ * its last coefficient. */
 void conv_winograd_matrix(size_t side, double t[6][5])
 {
+    static const double points[5] = {0, 1, -1, 2, -2}, factors[5] = {1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24};
     for (size_t k = 0; k < side; k++) {
-        double unit[5] = {0}, column[6];
-        unit[k] = 1;
-        transform_1d(unit, side, column);
-        for (size_t i = 0; i < 6; i++)
-            t[i][k] = column[i];
+        for (size_t i = 0; i < 5; i++)
+            t[i][k] = factors[i] * pow(points[i], (double)k);
+        t[5][k] = k == side - 1;
     }
 }
 
+#define BLOCK 16 /* output channels at a time */
+
+/* G g G' of side x side taps, `far` floats apart, for `count` output channels: the 36 numbers of each `plane` apart. */
+static void transform_block(const float *g, size_t side, size_t far, size_t count, double t[6][5], float *to,
+                            size_t plane)
+{
+    double half[6][5][BLOCK];
+    for (size_t i = 0; i < 6; i++)
+        for (size_t x = 0; x < side; x++)
+            for (size_t n = 0; n < count; n++) {
+                double v = 0;
+                for (size_t y = 0; y < side; y++)
+                    v += t[i][y] * (double)g[(side * y + x) * far + n];
+                half[i][x][n] = v;
+            }
+    for (size_t i = 0; i < 6; i++)
+        for (size_t k = 0; k < 6; k++)
+            for (size_t n = 0; n < count; n++) {
+                double v = 0;
+                for (size_t x = 0; x < side; x++)
+                    v += half[i][x][n] * t[k][x];
+                to[(6 * i + k) * plane + n] = (float)v;
+            }
+}
+
+/* As [panel][36][cin][columns]. */
 static bool pack_winograd(const conv *c, conv_phase *ph, const float *w, size_t lanes)
 {
-    size_t row = conv_packed(c, lanes), side = 7 - c->tile;
+    size_t row = conv_packed(c, lanes), side = 7 - c->tile, far = c->cin * c->cout;
     float *to = room(ph, (36 * row * c->cin + KERNEL_SLACK) * sizeof *to);
-    for (size_t k = 0; to != NULL && k < c->cin; k++)
-        for (size_t n = 0; n < c->cout; n++) {
-            size_t first = n / c->columns * c->columns;
-            size_t wide = row - first < c->columns ? row - first : c->columns;
-            double u[36];
-            transform_weights(w + n * side * side * c->cin + k, side, c->cin, u);
-            for (size_t xi = 0; xi < 36; xi++) /* [panel][36][cin][columns] */
-                to[36 * first * c->cin + (xi * c->cin + k) * wide + n - first] = (float)u[xi];
-        }
+    double t[6][5];
+    conv_winograd_matrix(side, t);
+    for (size_t first = 0; to != NULL && first < c->cout; first += c->columns) {
+        size_t wide = row - first < c->columns ? row - first : c->columns;
+        size_t columns = c->cout - first < c->columns ? c->cout - first : c->columns;
+        for (size_t k = 0; k < c->cin; k++)
+            for (size_t n = 0; n < columns; n += BLOCK) {
+                size_t count = columns - n < BLOCK ? columns - n : BLOCK;
+                const float *g = w + k * c->cout + first + n;
+                float *at = to + 36 * first * c->cin + k * wide + n;
+                if (count == BLOCK && side == 3) /* known when compiled: the loops become vectors */
+                    transform_block(g, 3, far, BLOCK, t, at, c->cin * wide);
+                else
+                    transform_block(g, side, far, count, t, at, c->cin * wide);
+            }
+    }
     return to != NULL;
 }
 
 /* ---- From ONNX's: [group x cout][cin][taps], transposed [group x cin][cout][taps] */
 
 /* To the nearest bf16, as floats still. */
-static void round_weights(const nn_kernels *kernels, float *w, size_t count)
+static bool round_weights(const nn_kernels *kernels, float *w, size_t count)
 {
+    bf16 *h = pel_alloc((count + 1) * sizeof *h);
+    if (h == NULL)
+        return false;
+    kernels->to_bf16(w, count, h);
     for (size_t i = 0; i < count; i++) {
-        bf16 h;
-        kernels->to_bf16(&w[i], 1, &h);
         union {
             uint32_t u;
             float f;
-        } wide = {(uint32_t)h << 16};
+        } wide = {(uint32_t)h[i] << 16};
         w[i] = wide.f;
     }
+    pel_free(h);
+    return true;
+}
+
+/* In blocks of output channels, so that both orders are met in runs. */
+static void order_weights(const conv *c, const conv_phase *ph, const float *onnx, float *w)
+{
+    bool by_tap = c->packing == PACK_WINOGRAD; /* [tap][cin][cout], else [group][cout][tap][cin] */
+    size_t far = by_tap ? c->cin * c->cout : c->cin;
+    for (size_t first = 0; first < c->groups * c->cout; first += BLOCK)
+        for (size_t k = 0; k < c->cin; k++)
+            for (size_t i = first; i < first + BLOCK && i < c->groups * c->cout; i++) {
+                size_t at = c->transposed ? (i / c->cout * c->cin + k) * c->cout + i % c->cout : i * c->cin + k;
+                const float *from = onnx + at * c->kernel_taps;
+                float *to = by_tap ? w + k * c->cout + i : w + i * ph->taps * c->cin + k;
+                float scale = (float)c->after[i];
+                for (size_t t = 0; t < ph->taps; t++)
+                    to[t * far] = from[ph->numbers[t]] * scale;
+            }
 }
 
 static float *phase_weights(const conv *c, const conv_phase *ph, const float *onnx, const nn_kernels *kernels)
 {
     size_t count = c->groups * c->cout * ph->taps * c->cin;
     float *w = pel_alloc_floats(count + 1);
-    for (size_t i = 0; w != NULL && i < c->groups * c->cout; i++) {
-        size_t g = i / c->cout, n = i % c->cout;
-        for (size_t k = 0; k < c->cin; k++) {
-            size_t at = c->transposed ? (g * c->cin + k) * c->cout + n : i * c->cin + k;
-            for (size_t t = 0; t < ph->taps; t++)
-                w[(i * ph->taps + t) * c->cin + k] =
-                    (float)((double)onnx[at * c->kernel_taps + ph->numbers[t]] * c->after[i]);
-        }
+    if (w != NULL)
+        order_weights(c, ph, onnx, w);
+    if (w != NULL && c->rounds && !round_weights(kernels, w, count)) {
+        pel_free(w);
+        return NULL;
     }
-    if (w != NULL && c->rounds)
-        round_weights(kernels, w, count);
     return w;
 }
 

@@ -159,32 +159,49 @@ static void direct_collect(const step *s, const pel_network *const *networks, si
                     *to++ += (float)total(g, networks, count, place_of(g, group, small, big, tap));
 }
 
+#define BLOCK 16 /* small channels at a time */
+
 /* With U = T g T' of the forward transform, the gradient by g is T' U T. */
+static void back_block(const double u[36][BLOCK], size_t side, size_t count, double t[6][5], float *to, size_t far)
+{
+    for (size_t a = 0; a < side; a++) {
+        double half[6][BLOCK];
+        for (size_t k = 0; k < 6; k++)
+            for (size_t n = 0; n < BLOCK; n++) {
+                half[k][n] = 0;
+                for (size_t i = 0; i < 6; i++)
+                    half[k][n] += t[i][a] * u[6 * i + k][n];
+            }
+        for (size_t b = 0; b < side; b++)
+            for (size_t n = 0; n < count; n++) {
+                double sum = 0;
+                for (size_t k = 0; k < 6; k++)
+                    sum += half[k][n] * t[k][b];
+                to[n * far + a * side + b] += (float)sum;
+            }
+    }
+}
+
 static void winograd_collect(const step *s, const pel_network *const *networks, size_t count, float *gradient)
 {
     const weights *g = s->data;
-    double t[6][5];
-    size_t side = g->kh, plane = g->big * g->small;
-    float *to = gradient + g->parameter;
-    conv_winograd_matrix(side, t);
+    double t[6][5], u[36][BLOCK] = {{0}};
+    size_t plane = g->big * g->small;
+    conv_winograd_matrix(g->kh, t);
     for (size_t big = 0; big < g->big; big++)
-        for (size_t small = 0; small < g->small; small++) {
-            double u[36], half[5][6];
+        for (size_t small = 0; small < g->small; small += BLOCK) {
+            size_t wide = g->small - small < BLOCK ? g->small - small : BLOCK;
             for (size_t xi = 0; xi < 36; xi++)
-                u[xi] = total(g, networks, count, xi * plane + big * g->small + small);
-            for (size_t a = 0; a < side; a++)
-                for (size_t j = 0; j < 6; j++) {
-                    half[a][j] = 0;
-                    for (size_t i = 0; i < 6; i++)
-                        half[a][j] += t[i][a] * u[6 * i + j];
-                }
-            for (size_t a = 0; a < side; a++)
-                for (size_t b = 0; b < side; b++) {
-                    double sum = 0;
-                    for (size_t j = 0; j < 6; j++)
-                        sum += half[a][j] * t[j][b];
-                    to[(small * g->big + big) * g->taps + a * side + b] += (float)sum;
-                }
+                for (size_t n = 0; n < wide; n++)
+                    u[xi][n] = 0;
+            for (size_t i = 0; i < count; i++) {
+                const float *from = sums_of(g, networks[i]) + big * g->small + small;
+                for (size_t xi = 0; xi < 36; xi++)
+                    for (size_t n = 0; n < wide; n++)
+                        u[xi][n] += (double)from[xi * plane + n];
+            }
+            back_block((const double(*)[BLOCK])u, g->kh, wide, t,
+                       gradient + g->parameter + (small * g->big + big) * g->taps, g->big * g->taps);
         }
 }
 

@@ -37,6 +37,11 @@ libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/n
   src/lib/nn/nets/dbpn.c src/lib/nn/nets/nafnet.c src/lib/nn/nets/tnrd.c src/lib/nn/nets/dbn.c \
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
+# Models by name, and in words.
+pelinclude_HEADERS += include/pellucid/models.h
+libpel_nn_la_SOURCES += src/lib/nn/models.c src/lib/nn/models-describe.c src/lib/nn/text.c src/lib/nn/text.h
+libpel_nn_la_CPPFLAGS = $(AM_CPPFLAGS) -DMODELS_FOLDER='"$(pkgdatadir)/models"'
+
 # Models on frames.
 libpel_nn_la_SOURCES += src/lib/nn/cnn.c src/lib/nn/cnn-inputs.c src/lib/nn/cnn-pairs.c \
   src/lib/nn/cnn-luma.c src/lib/nn/cnn-strips.c src/lib/nn/cnn-internal.h
