@@ -54,7 +54,8 @@ shell_tests += tests/cli/score.sh tests/cli/info.sh tests/cli/cat.sh tests/cli/c
 
 # Numbers against peers (scikit-image and others) where python3 has them: `make check-peers`.
 PYTHON3 = python3
-peer_tests = tests/peers/score_skimage.py tests/peers/files.py tests/peers/onnx_models.py
+peer_tests = tests/peers/score_skimage.py tests/peers/files.py tests/peers/onnx_models.py \
+  tests/peers/train_torch.py
 EXTRA_DIST += $(peer_tests)
 .PHONY: check-peers
 check-peers: all
