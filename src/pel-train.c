@@ -26,8 +26,8 @@ typedef struct {
 
 #define COURSE(member) offsetof(settings, course.member)
 static const pel_option options[] = {
-    {"model", 'm', PEL_OPT_TEXT, COURSE(model), 0, 0, NULL, "FILE", NULL,
-     "the model to start from, an ONNX file (pel-net writes untrained ones)"},
+    {"model", 'm', PEL_OPT_TEXT, COURSE(model), 0, 0, NULL, "NAME|FILE", NULL,
+     "the model to start from: an ONNX file (pel-net writes untrained ones), or the name of one in the models' folder"},
     {"output", 'o', PEL_OPT_TEXT, COURSE(output), 0, 0, NULL, "FILE", NULL,
      "the trained model: with --validate the best that was met, and the last as FILE-last; with --plot the drawing"},
     {"steps", 0, PEL_OPT_INTEGER, COURSE(steps), 0, 1e9, "0", "N", NULL, "steps to train for; 0: until the stream ends"},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <pellucid/crc.h>
+#include <pellucid/models.h>
 
 #include "course-internal.h"
 
@@ -52,9 +53,9 @@ static pel_status make_trainer(pel_course *c)
     if (status == PEL_OK)
         status = pel_loss_parse(s->loss, &c->loss, error);
     if (status == PEL_OK)
-        status = pel_model_read(s->model, pel_run_memory(c->run), &c->model, error);
+        status = pel_models_open(s->model, pel_run_memory(c->run), &c->model, error);
     if (status == PEL_OK)
-        status = pel_model_read(s->model, pel_run_memory(c->run), &c->shadow, error);
+        status = pel_models_open(s->model, pel_run_memory(c->run), &c->shadow, error);
     if (status == PEL_OK)
         status = agree(c, schedule);
     return status == PEL_OK ? pel_trainer_new(c->model, c->loss, &params, &c->trainer, error) : status;
