@@ -113,6 +113,12 @@ pipe_is 0 "pel-train ${critic[*]} -o b.onnx --steps 9 --checkpoint gan.ck --resu
 ok cmp a.onnx b.onnx
 pipe_is 0 "pel-train ${critic[*]} -o b.onnx --steps 9 --seed 4 --loss wgan:critic.onnx <pairs.pel"
 
+# A loss that leaps is told of; a batch that is too large is refused.
+pipe_is 0 "{ scene 16x16x1x1 frames 30 | pel-noise 0.01; scene 16x16x1x1 frames 3 | pel-noise 9; } | pel-train ${short[*]} -o b.onnx --batch 1"
+ok grep -q 'the loss is .*a lower --lr, or --clip, may help' err
+pipe_is 1 "pel-train ${short[*]} -o no.onnx --batch 60000 --memory 10M <pairs.pel"
+said 'memory'
+
 # A loss that explodes stops it, and leaves the last good checkpoint.
 pipe_is 1 "pel-train ${short[*]} -q -o no.onnx --lr 100 --schedule constant --decay 100 --checkpoint bad.ck --checkpoint-every 1 <pairs.pel"
 said 'not finite'

@@ -99,7 +99,7 @@ static double done(pel_course *c)
 static void watch(pel_course *c, double loss)
 {
     pel_train_numbers *n = &c->state->now;
-    if (n->step > 20 && loss > 10 * n->usual_loss && !c->warned) {
+    if (n->step > 20 && n->usual_loss > 0 && loss > 10 * n->usual_loss && !c->warned) {
         pel_warn(c->run, "step %llu: the loss is %.4g, and was %.4g: a lower --lr, or --clip, may help",
                  (unsigned long long)n->step, loss, n->usual_loss);
         c->warned = true;

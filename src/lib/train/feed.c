@@ -90,6 +90,16 @@ static int spawn(source *s, char **environment, int out)
     return failed;
 }
 
+/* Where it is a pipe, and the system knows how. */
+static void widen(int fd)
+{
+#ifdef F_SETPIPE_SZ
+    (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+#else
+    (void)fd;
+#endif
+}
+
 static pel_status start(pel_feed *f, source *s, pel_error *error)
 {
     int ends[2] = {-1, -1};
@@ -106,9 +116,7 @@ static pel_status start(pel_feed *f, source *s, pel_error *error)
         return pel_error_set(error, PEL_EIO, "cannot start '%.200s': %s", s->command, strerror(failed));
     }
     s->fd = ends[0];
-#ifdef F_SETPIPE_SZ
-    (void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_BYTES);
-#endif
+    widen(s->fd);
     return pel_reader_new(s->fd, f->memory, &s->reader, error);
 }
 
@@ -238,6 +246,7 @@ pel_status pel_feed_new(int fd, const char *const *commands, size_t count, uint6
     *feed = f;
     if (count > 0)
         return PEL_OK;
+    widen(fd);
     pel_status status = pel_reader_new(fd, memory, &sources[0].reader, error);
     if (status != PEL_OK) {
         pel_feed_free(f);

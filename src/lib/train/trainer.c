@@ -101,6 +101,9 @@ static void place_samples(pel_trainer *t, bool estimates)
     }
 }
 
+#define MOST_SIDE 65536 /* of pairs, and of channels, in a checkpoint */
+#define MOST_CHANNELS 4096
+
 static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
 {
     const pel_cnn_pair *p = &t->state.pair;
@@ -109,6 +112,9 @@ static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
     for (size_t k = 0; k < p->input_count; k++)
         floats += pel_size_count(p->inputs[k]);
     t->sample_count = t->params.batch * p->samples;
+    if (floats > SIZE_MAX / sizeof(float) / t->sample_count ||
+        (ctx->memory != 0 && t->sample_count * floats > ctx->memory / sizeof(float)))
+        return pel_error_set(ctx->error, PEL_ELIMIT, "a batch of %zu samples is over the memory cap", t->sample_count);
     t->samples = calloc(t->sample_count, sizeof *t->samples);
     t->inputs = calloc(t->sample_count, sizeof *t->inputs);
     t->estimates = calloc(t->sample_count, sizeof *t->estimates);
@@ -176,12 +182,25 @@ static pel_status restore_loss(const pel_context *ctx, pel_trainer *t)
     return pel_loss_restore(ctx, t->loss);
 }
 
+/* A checkpoint may come from a stranger: its sizes are those of pictures, and all of them together can be allocated. */
+static pel_status check_pair(const pel_context *ctx, const pel_trainer *t)
+{
+    const pel_cnn_pair *p = &t->state.pair;
+    bool good = p->input_count == t->model->input_count && p->samples >= 1 && p->samples <= MOST_CHANNELS;
+    for (size_t k = 0; k <= p->input_count && good; k++) {
+        pel_size s = k < p->input_count ? p->inputs[k] : p->target;
+        good = s.d == 1 && s.w >= 1 && s.w <= MOST_SIDE && s.h >= 1 && s.h <= MOST_SIDE && s.c >= 1 &&
+               s.c <= MOST_CHANNELS;
+    }
+    return good ? PEL_OK : pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model");
+}
+
 pel_status pel_trainer_resume(const pel_context *ctx, pel_trainer *t, pel_train_state *state)
 {
     t->state = *state;
-    pel_status status = t->state.pair.input_count != t->model->input_count || t->state.pair.samples == 0
-                            ? pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model")
-                            : compile(ctx, t);
+    pel_status status = check_pair(ctx, t);
+    if (status == PEL_OK)
+        status = compile(ctx, t);
     if (status == PEL_OK && pel_gradient_size(t->gradient) != t->state.count)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model: %zu weights, not %zu",
                                t->state.count, pel_gradient_size(t->gradient));
