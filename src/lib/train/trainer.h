@@ -48,8 +48,8 @@ typedef struct {
     double values[PEL_TRAIN_SUMS]; /* means over the batch: the loss, its terms, not weighted, and a critic's loss */
 } pel_trainer_report;
 
-/* One step on a full batch, of the model, and then of a critic, when the part `done` of the training lies behind.  PEL_ENUMERIC: loss or gradient are not
- * finite; of the model's, the weights are as before. */
+/* One step on a full batch, of the model, and then of a critic, when the part `done` of the training lies behind.
+ * PEL_ENUMERIC: loss or gradient are not finite; of the model's, the weights are as before. */
 pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *trainer, double done, pel_trainer_report *report);
 
 /* Copies weights (of the state: weights, average or best) to the tensors of a model of the same graph. */
