@@ -42,3 +42,7 @@ pel_cnn_LDADD = libpellucid-nn.la libpellucid.la
 bin_PROGRAMS += pel-net
 pel_net_SOURCES = src/pel-net.c
 pel_net_LDADD = libpellucid-nn.la libpellucid.la
+
+bin_PROGRAMS += pel-train
+pel_train_SOURCES = src/pel-train.c
+pel_train_LDADD = libpel-train.la libpel-plot.la libpellucid-nn.la libpellucid.la

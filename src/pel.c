@@ -30,6 +30,7 @@ static const struct {
     {"tv", "restore: total variation or hyper-Laplacian prior"},
     {"cnn", "restore: a neural network (ONNX)"},
     {"net", "write an untrained network"},
+    {"train", "train a network on pairs of pictures"},
     {"score", "metrics against the truth"},
 };
 

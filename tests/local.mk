@@ -54,7 +54,8 @@ shell_tests += tests/cli/score.sh tests/cli/info.sh tests/cli/cat.sh tests/cli/c
 
 # Numbers against peers (scikit-image and others) where python3 has them: `make check-peers`.
 PYTHON3 = python3
-peer_tests = tests/peers/score_skimage.py tests/peers/files.py tests/peers/onnx_models.py
+peer_tests = tests/peers/score_skimage.py tests/peers/files.py tests/peers/onnx_models.py \
+  tests/peers/train_torch.py
 EXTRA_DIST += $(peer_tests)
 .PHONY: check-peers
 check-peers: all
@@ -87,6 +88,10 @@ unit_tests += tests/unit/nets
 tests_unit_nets_SOURCES = tests/unit/nets.c
 tests_unit_nets_LDADD = libpellucid-nn.la $(LDADD)
 shell_tests += tests/cli/net.sh
+shell_tests += tests/cli/train.sh
+unit_tests += tests/unit/pairs
+tests_unit_pairs_SOURCES = tests/unit/pairs.c
+tests_unit_pairs_LDADD = libpellucid-nn.la $(LDADD)
 unit_tests += tests/unit/model
 tests_unit_model_SOURCES = tests/unit/model.c
 tests_unit_model_LDADD = libpellucid-nn.la $(LDADD)

@@ -66,8 +66,13 @@ uint64_t pel_run_index(const pel_run *run);             /* images read before th
 bool pel_run_verbose(const pel_run *run);
 bool pel_run_quiet(const pel_run *run);
 size_t pel_run_memory(const pel_run *run);              /* cap in bytes, never 0 */
+/* The options and operands as the history has them: without folders, and what has no part in the result. */
+const char *pel_run_command(const pel_run *run);
 /* Frames to come, for the progress line; 0 when not known. */
 void pel_run_expect(pel_run *run, uint64_t images);
+/* Work that is not counted in images: the part done (0 to 1; NaN: not known) and what the progress line
+ * says of it. */
+void pel_run_progress(pel_run *run, double done, const char *format, ...) PEL_PRINTF(3, 4);
 
 /* Writes a bundle to stdout's stream.  Keeps its own references. */
 pel_status pel_emit(pel_run *run, const pel_bundle *bundle);

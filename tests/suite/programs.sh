@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-noise
-  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-net pel-score"
+  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-net pel-train pel-score"
 
 # Those that read a stream on stdin.
 readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-noise pel-blind pel-wiener
-  pel-rl pel-tv pel-cnn pel-score"
+  pel-rl pel-tv pel-cnn pel-train pel-score"
 
 # Those that read one and write one.
 filters="pel-cat pel-crop pel-tile pel-blur pel-noise pel-blind pel-wiener pel-rl
@@ -21,6 +21,7 @@ arguments_of() {
   pel-tile) arguments=(40x40 --overlap 8) ;;
   pel-psf) arguments=(gauss:1) ;;
   pel-net) arguments=(srcnn -o "$work/net.onnx") ;;
+  pel-train) arguments=(-m "$work/grey.onnx" -o "$work/trained.onnx" --batch 1) ;;
   pel-blur) arguments=(-k gauss:1) ;;
   pel-noise) arguments=(0.01) ;;
   pel-blind) arguments=(--size 5 -n 1) ;;
@@ -40,6 +41,7 @@ make_fixtures() {
   pel-psf gauss:1.5 | pel-write -q --role psf k.tif
   pel-read night.tif | pel-blur -k gauss:1.5 | pel-noise 0.01 --seed 3 >blurred.pel
   model smooth smooth.onnx
+  pel-net dncnn --depth 2 --width 4 --channels 1 -o grey.onnx
   scene 48x40x1x1 | pel-tile 30x30 --overlap 6 >tiles.pel
 }
 # A sound stream for a program.

@@ -457,6 +457,7 @@ pel_rng *pel_run_rng(const pel_run *run, uint64_t stream)
     return pel_rng_new(pel_run_seed(run), hash ^ stream);
 }
 
+const char *pel_run_command(const pel_run *run) { return run->command != NULL ? run->command : ""; }
 uint64_t pel_run_index(const pel_run *run) { return run->images; }
 bool pel_run_verbose(const pel_run *run) { return run->common.verbose; }
 bool pel_run_quiet(const pel_run *run) { return run->common.quiet; }

@@ -42,7 +42,8 @@ static void append(pel_run *run, const char *word)
 
 void pel_history_option(void *arg, const pel_option *option, const char *text)
 {
-    static const char *const unsaid[] = {"threads", "memory", "quiet", "verbose", "output"};
+    static const char *const unsaid[] = {"threads", "memory", "quiet", "verbose", "output",
+                                         "checkpoint", "checkpoint-every", "resume", "log", "log-every", "pairs-from"};
     for (size_t i = 0; i < sizeof unsaid / sizeof unsaid[0]; i++)
         if (strcmp(option->name, unsaid[i]) == 0)
             return;

@@ -76,18 +76,21 @@ void pel_progress_open(pel_run *run)
 static void draw(pel_run *run, double done, double elapsed_s)
 {
     const progress *p = &run->progress;
-    char text[160];
+    char text[256];
     int n = snprintf(text, sizeof text, "\r\033[K%s: ", run->program->name);
-    if (p->expected > 1)
+    if (p->told[0] != '\0')
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s", p->told);
+    else if (p->expected > 1)
         n += snprintf(text + n, sizeof text - (size_t)n, "frame %.0f of %llu, %.2f frames/s", done,
                       (unsigned long long)p->expected, done / elapsed_s);
     else
         n += snprintf(text + n, sizeof text - (size_t)n, "%.0f s", elapsed_s);
     /* One image: its own fraction tells; many: how many there are. */
     double total = p->expected > 0 ? (double)p->expected : 1;
+    double since = done - p->first;
     if (done > 0.01 * total && done <= total)
         n += snprintf(text + n, sizeof text - (size_t)n, ", %.0f %%, %.0f s left",
-                      100 * done / total, elapsed_s * (total - done) / done);
+                      100 * done / total, since > 0 ? elapsed_s * (total - done) / since : 0);
     if (write(STDERR_FILENO, text, (size_t)n) < 0)
         run->progress.possible = false;
 }
@@ -107,6 +110,19 @@ bool pel_progress_tick(void *arg, double fraction)
     p->ours = true;
     draw(run, (double)run->images + fraction, now - p->started_s);
     return true;
+}
+
+void pel_run_progress(pel_run *run, double done, const char *format, ...)
+{
+    progress *p = &run->progress;
+    bool first = p->told[0] == '\0';
+    va_list list;
+    va_start(list, format);
+    vsnprintf(p->told, sizeof p->told, format, list);
+    va_end(list);
+    if (first)
+        p->first = done;
+    pel_progress_tick(run, done);
 }
 
 void pel_progress_close(pel_run *run)

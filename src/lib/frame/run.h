@@ -20,6 +20,8 @@ typedef struct {
     bool ours;         /* we hold the lock on the terminal and have drawn */
     double started_s, drawn_s;
     uint64_t expected; /* images, 0: not known */
+    char told[96];     /* by pel_run_progress, in place of images */
+    double first;      /* the part done when it was called first; after a resumption it is not 0 */
 } progress;
 
 struct pel_run {

@@ -26,7 +26,7 @@ typedef struct {
 static const char magic[8] = "PELCKP1";
 #define MOST_SETTINGS 65536
 
-pel_status pel_train_state_new(size_t count, size_t feeds, pel_train_state *s, pel_error *error)
+pel_status pel_train_state_new(size_t count, size_t feeds, size_t extra, pel_train_state *s, pel_error *error)
 {
     s->count = count;
     s->feed_count = feeds;
@@ -35,9 +35,11 @@ pel_status pel_train_state_new(size_t count, size_t feeds, pel_train_state *s, p
     s->second = pel_calloc_floats(count);
     s->average = pel_calloc_floats(count);
     s->best = pel_calloc_floats(count);
+    s->extra_count = extra;
+    s->extra = pel_calloc_floats(extra + 1);
     s->feeds = calloc(feeds, sizeof *s->feeds);
     bool good = s->weights != NULL && s->first != NULL && s->second != NULL && s->average != NULL &&
-                s->best != NULL && s->feeds != NULL;
+                s->best != NULL && s->extra != NULL && s->feeds != NULL;
     return good ? PEL_OK : pel_error_set(error, PEL_ENOMEM, "out of memory: %zu weights", count);
 }
 
@@ -48,6 +50,7 @@ void pel_train_state_free(pel_train_state *s)
     pel_free(s->second);
     pel_free(s->average);
     pel_free(s->best);
+    pel_free(s->extra);
     free(s->feeds);
 }
 
@@ -155,11 +158,10 @@ static pel_status check_sizes(const char *path, const header *h, uint64_t bytes,
     if (h->feed_count != s->feed_count)
         return pel_error_set(error, PEL_EINVAL, "%s is of a run with %llu sources of pairs, not %zu", path,
                              (unsigned long long)h->feed_count, s->feed_count);
-    if (h->extra_count != s->extra_count)
-        return pel_error_set(error, PEL_EINVAL, "%s is of a run with another critic", path);
-    uint64_t expected = sizeof *h + h->settings_bytes + s->feed_count * sizeof *s->feeds +
-                        s->extra_count * sizeof(float) + sizeof(uint32_t);
-    bool good = h->count <= bytes / (5 * sizeof(float)) && expected + 5 * h->count * sizeof(float) == bytes &&
+    uint64_t expected = sizeof *h + h->settings_bytes + s->feed_count * sizeof *s->feeds + sizeof(uint32_t);
+    uint64_t most = bytes / sizeof(float); /* so that the products below do not overflow */
+    bool good = h->count <= most && h->extra_count <= most &&
+                expected + (5 * h->count + h->extra_count) * sizeof(float) == bytes &&
                 h->pair.input_count <= PEL_CNN_INPUTS;
     return good ? PEL_OK : damaged(path, "is damaged: its size is wrong", error);
 }
@@ -189,7 +191,7 @@ static pel_status read_all(const char *path, FILE *from, pel_train_state *s, pel
     if (status == PEL_OK)
         status = check_sizes(path, &h, (uint64_t)there.st_size, s, error);
     if (status == PEL_OK)
-        status = pel_train_state_new((size_t)h.count, s->feed_count, s, error);
+        status = pel_train_state_new((size_t)h.count, s->feed_count, (size_t)h.extra_count, s, error);
     parts_of(s, settings, (size_t)h.settings_bytes, parts);
     for (size_t i = 1; i < PARTS && status == PEL_OK; i++)
         if (!get(from, parts[i].bytes, parts[i].count, &crc))

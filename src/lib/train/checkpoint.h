@@ -20,10 +20,10 @@ typedef struct {
     uint64_t turn;      /* the source that is read next */
     uint64_t log_bytes; /* of the log so far */
     uint64_t summed;    /* steps in the sums */
+    uint64_t validated; /* the last step that was */
     double seconds;     /* of training so far */
-    double best_psnr;   /* dB */
+    double best_psnr, last_psnr; /* dB */
     double usual_loss;  /* its running mean */
-    double last_loss;   /* of the last row of the log */
     double sums[PEL_TRAIN_SUMS]; /* since that row */
     char data[4096];    /* where the pairs come from: history of the first of each source; ends in zeros */
 } pel_train_numbers;
@@ -38,17 +38,17 @@ typedef struct {
     float *weights, *first, *second; /* and the moments of their gradients */
     float *average, *best;           /* the averaged weights, and those of the best validation */
     size_t extra_count;   /* floats that belong to the loss (a critic) */
-    float *extra;         /* not owned */
+    float *extra;
 } pel_train_state;
 
-/* Arrays for so many weights and sources, all 0, in a zeroed state.  Free with pel_train_state_free, also after a
- * failure. */
-pel_status pel_train_state_new(size_t count, size_t feeds, pel_train_state *state, pel_error *error);
+/* Arrays for so many weights, sources and floats of the loss, all 0, in a zeroed state.  Free with
+ * pel_train_state_free, also after a failure. */
+pel_status pel_train_state_new(size_t count, size_t feeds, size_t extra, pel_train_state *state, pel_error *error);
 void pel_train_state_free(pel_train_state *state);
 
 /* Writes a checkpoint under another name, brings it to the disk, and renames it: at any moment there is a whole one. */
 pel_status pel_checkpoint_write(const char *path, const pel_train_state *state, pel_error *error);
-/* Reads one into a zeroed state but for settings, feed_count and extra with its count, which must be the same.
+/* Reads one into a zeroed state but for settings and feed_count, which must be the same.
  * PEL_EFORMAT: no checkpoint, or damaged; PEL_EINVAL: of another run (the first setting that differs is named).  Free it
  * also after a failure. */
 pel_status pel_checkpoint_read(const char *path, pel_train_state *state, pel_error *error);

@@ -90,6 +90,16 @@ static int spawn(source *s, char **environment, int out)
     return failed;
 }
 
+/* Where it is a pipe, and the system knows how. */
+static void widen(int fd)
+{
+#ifdef F_SETPIPE_SZ
+    (void)fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES);
+#else
+    (void)fd;
+#endif
+}
+
 static pel_status start(pel_feed *f, source *s, pel_error *error)
 {
     int ends[2] = {-1, -1};
@@ -106,9 +116,7 @@ static pel_status start(pel_feed *f, source *s, pel_error *error)
         return pel_error_set(error, PEL_EIO, "cannot start '%.200s': %s", s->command, strerror(failed));
     }
     s->fd = ends[0];
-#ifdef F_SETPIPE_SZ
-    (void)fcntl(s->fd, F_SETPIPE_SZ, PIPE_BYTES);
-#endif
+    widen(s->fd);
     return pel_reader_new(s->fd, f->memory, &s->reader, error);
 }
 
@@ -129,12 +137,23 @@ static int finish(source *s)
     return status;
 }
 
-static pel_status quote(const source *s, pel_status status, pel_error *error)
+static pel_status failed_with(const source *s, int how, pel_error *error)
 {
-    if (s->command != NULL)
-        pel_error_prefix(error, "'%.200s'", s->command);
-    else
+    return pel_error_set(error, PEL_EIO, "'%.200s' failed with status %d", s->command, WEXITSTATUS(how));
+}
+
+/* Names the source of a broken stream.  That the command failed says more than that its stream is cut off; but that
+ * it died of our closing the pipe says nothing. */
+static pel_status quote(source *s, pel_status status, pel_error *error)
+{
+    if (s->command == NULL) {
         pel_error_prefix(error, "pair %" PRIu64, s->at.bundles);
+        return status;
+    }
+    int how = finish(s);
+    if (WIFEXITED(how) && WEXITSTATUS(how) != 0 && WEXITSTATUS(how) != 128 + SIGPIPE)
+        return failed_with(s, how, error);
+    pel_error_prefix(error, "'%.200s'", s->command);
     return status;
 }
 
@@ -143,7 +162,7 @@ static pel_status next_epoch(source *s, pel_error *error)
 {
     int how = finish(s);
     if (WIFEXITED(how) && WEXITSTATUS(how) != 0)
-        return pel_error_set(error, PEL_EIO, "'%.200s' failed with status %d", s->command, WEXITSTATUS(how));
+        return failed_with(s, how, error);
     if (WIFSIGNALED(how))
         return pel_error_set(error, PEL_EIO, "'%.200s' was killed by signal %d", s->command, WTERMSIG(how));
     if (s->at.bundles == 0)
@@ -227,6 +246,7 @@ pel_status pel_feed_new(int fd, const char *const *commands, size_t count, uint6
     *feed = f;
     if (count > 0)
         return PEL_OK;
+    widen(fd);
     pel_status status = pel_reader_new(fd, memory, &sources[0].reader, error);
     if (status != PEL_OK) {
         pel_feed_free(f);

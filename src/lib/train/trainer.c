@@ -15,6 +15,7 @@
 typedef struct {
     float *inputs[PEL_CNN_INPUTS];
     float *target;
+    float *estimate;               /* for a critic to learn from; else NULL */
     double values[PEL_TRAIN_SUMS]; /* the loss, its terms */
 } sample;
 
@@ -29,6 +30,7 @@ struct pel_trainer {
     sample *samples;
     float *pictures;             /* of all samples */
     const float *const **inputs; /* as pel_gradient_run wants them: pointers into samples */
+    const float **estimates, **truths; /* as pel_loss_learn does */
     float *along;                /* the gradient */
 };
 
@@ -43,8 +45,8 @@ pel_status pel_trainer_new(pel_model *model, pel_loss *loss, const pel_trainer_p
     t->loss = loss;
     t->params = *params;
     pel_status status = pel_cnn_new(model, &t->cnn, error);
-    if (status == PEL_OK && pel_loss_count(loss) >= PEL_TRAIN_SUMS)
-        status = pel_error_set(error, PEL_EUSAGE, "the loss has more than %d terms", PEL_TRAIN_SUMS - 1);
+    if (status == PEL_OK && pel_loss_count(loss) + 2 > PEL_TRAIN_SUMS)
+        status = pel_error_set(error, PEL_EUSAGE, "the loss has more than %d terms", PEL_TRAIN_SUMS - 2);
     if (status != PEL_OK) {
         pel_trainer_free(t);
         *trainer = NULL;
@@ -62,6 +64,8 @@ void pel_trainer_free(pel_trainer *t)
     pel_free(t->pictures);
     pel_free(t->along);
     free(t->inputs);
+    free(t->estimates);
+    free(t->truths);
     free(t->samples);
     free(t);
 }
@@ -76,19 +80,10 @@ size_t pel_trainer_memory(const pel_trainer *t)
 
 /* ---- Compiling */
 
-static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
+/* Where each sample's pictures are. */
+static void place_samples(pel_trainer *t, bool estimates)
 {
     const pel_cnn_pair *p = &t->state.pair;
-    size_t floats = pel_size_count(p->target);
-    for (size_t k = 0; k < p->input_count; k++)
-        floats += pel_size_count(p->inputs[k]);
-    t->sample_count = t->params.batch * p->samples;
-    t->samples = calloc(t->sample_count, sizeof *t->samples);
-    t->inputs = calloc(t->sample_count, sizeof *t->inputs);
-    t->pictures = pel_alloc_floats(t->sample_count * floats);
-    t->along = pel_alloc_floats(pel_gradient_size(t->gradient));
-    if (t->samples == NULL || t->inputs == NULL || t->pictures == NULL || t->along == NULL)
-        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory for %zu samples", t->sample_count);
     float *at = t->pictures;
     for (size_t i = 0; i < t->sample_count; i++) {
         sample *s = &t->samples[i];
@@ -98,8 +93,38 @@ static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
         }
         s->target = at;
         at += pel_size_count(p->target);
+        s->estimate = estimates ? at : NULL;
+        at += estimates ? pel_size_count(p->target) : 0;
         t->inputs[i] = (const float *const *)s->inputs;
+        t->truths[i] = s->target;
+        t->estimates[i] = s->estimate;
     }
+}
+
+#define MOST_SIDE 65536 /* of pairs, and of channels, in a checkpoint */
+#define MOST_CHANNELS 4096
+
+static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
+{
+    const pel_cnn_pair *p = &t->state.pair;
+    bool estimates = pel_loss_learns(t->loss);
+    size_t floats = (estimates ? 2 : 1) * pel_size_count(p->target);
+    for (size_t k = 0; k < p->input_count; k++)
+        floats += pel_size_count(p->inputs[k]);
+    t->sample_count = t->params.batch * p->samples;
+    if (floats > SIZE_MAX / sizeof(float) / t->sample_count ||
+        (ctx->memory != 0 && t->sample_count * floats > ctx->memory / sizeof(float)))
+        return pel_error_set(ctx->error, PEL_ELIMIT, "a batch of %zu samples is over the memory cap", t->sample_count);
+    t->samples = calloc(t->sample_count, sizeof *t->samples);
+    t->inputs = calloc(t->sample_count, sizeof *t->inputs);
+    t->estimates = calloc(t->sample_count, sizeof *t->estimates);
+    t->truths = calloc(t->sample_count, sizeof *t->truths);
+    t->pictures = pel_alloc_floats(t->sample_count * floats);
+    t->along = pel_alloc_floats(pel_gradient_size(t->gradient));
+    if (t->samples == NULL || t->inputs == NULL || t->estimates == NULL || t->truths == NULL || t->pictures == NULL ||
+        t->along == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory for %zu samples", t->sample_count);
+    place_samples(t, estimates);
     return PEL_OK;
 }
 
@@ -135,23 +160,61 @@ pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *t, const pel_b
     pel_status status = pel_cnn_pair_sizes(ctx, t->cnn, bundle, &t->state.pair);
     if (status == PEL_OK)
         status = compile(ctx, t);
+    size_t extra = 0;
     if (status == PEL_OK)
-        status = pel_train_state_new(pel_gradient_size(t->gradient), sources, &t->state, ctx->error);
+        (void)pel_loss_state(t->loss, &extra);
+    if (status == PEL_OK)
+        status = pel_train_state_new(pel_gradient_size(t->gradient), sources, extra, &t->state, ctx->error);
     if (status == PEL_OK)
         load_weights(t);
     return status == PEL_OK ? pel_gradient_load(ctx, t->gradient, t->state.weights) : status;
 }
 
+static pel_status restore_loss(const pel_context *ctx, pel_trainer *t)
+{
+    size_t count;
+    float *learned = pel_loss_state(t->loss, &count);
+    if (count != t->state.extra_count)
+        return pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another critic");
+    if (count == 0)
+        return PEL_OK;
+    memcpy(learned, t->state.extra, count * sizeof *learned);
+    return pel_loss_restore(ctx, t->loss);
+}
+
+/* A checkpoint may come from a stranger: its sizes are those of pictures, and all of them together can be allocated. */
+static pel_status check_pair(const pel_context *ctx, const pel_trainer *t)
+{
+    const pel_cnn_pair *p = &t->state.pair;
+    bool good = p->input_count == t->model->input_count && p->samples >= 1 && p->samples <= MOST_CHANNELS;
+    for (size_t k = 0; k <= p->input_count && good; k++) {
+        pel_size s = k < p->input_count ? p->inputs[k] : p->target;
+        good = s.d == 1 && s.w >= 1 && s.w <= MOST_SIDE && s.h >= 1 && s.h <= MOST_SIDE && s.c >= 1 &&
+               s.c <= MOST_CHANNELS;
+    }
+    return good ? PEL_OK : pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model");
+}
+
 pel_status pel_trainer_resume(const pel_context *ctx, pel_trainer *t, pel_train_state *state)
 {
     t->state = *state;
-    pel_status status = t->state.pair.input_count != t->model->input_count || t->state.pair.samples == 0
-                            ? pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model")
-                            : compile(ctx, t);
+    pel_status status = check_pair(ctx, t);
+    if (status == PEL_OK)
+        status = compile(ctx, t);
     if (status == PEL_OK && pel_gradient_size(t->gradient) != t->state.count)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model: %zu weights, not %zu",
                                t->state.count, pel_gradient_size(t->gradient));
+    if (status == PEL_OK)
+        status = restore_loss(ctx, t);
     return status == PEL_OK ? pel_gradient_load(ctx, t->gradient, t->state.weights) : status;
+}
+
+void pel_trainer_keep(pel_trainer *t)
+{
+    size_t count;
+    const float *learned = pel_loss_state(t->loss, &count);
+    if (count > 0)
+        memcpy(t->state.extra, learned, count * sizeof *learned);
 }
 
 /* ---- Batches */
@@ -191,6 +254,8 @@ static pel_status sample_loss(void *arg, size_t index, const float *const *outpu
     sample *s = &t->samples[index];
     for (size_t k = 1; k < t->model->output_count; k++)
         memset(gradients[k], 0, pel_size_count(pel_gradient_output(t->gradient, k)) * sizeof(float));
+    if (s->estimate != NULL)
+        memcpy(s->estimate, outputs[0], pel_size_count(t->state.pair.target) * sizeof(float));
     return pel_loss_evaluate(t->loss, outputs[0], s->target, gradients[0], s->values + 1, &s->values[0], error);
 }
 
@@ -201,6 +266,16 @@ static void average_values(const pel_trainer *t, double *values)
     for (size_t i = 0; i < t->sample_count; i++)
         for (size_t k = 0; k <= pel_loss_count(t->loss); k++)
             values[k] += t->samples[i].values[k] / (double)t->sample_count;
+}
+
+/* The critic's turn, on the estimates of the step. */
+static pel_status learn(const pel_context *ctx, pel_trainer *t, pel_trainer_report *report)
+{
+    pel_loss_lesson lesson;
+    pel_status status = pel_loss_learn(ctx, t->loss, t->sample_count, t->estimates, t->truths, t->params.seed, &lesson);
+    if (status == PEL_OK)
+        report->values[pel_loss_count(t->loss) + 1] = lesson.loss;
+    return status;
 }
 
 pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *t, double done, pel_trainer_report *report)
@@ -223,7 +298,8 @@ pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *t, double done,
     pel_adam_step(ctx, &t->params.adam, s->now.step, report->rate, s->count, t->along, scale, s->weights, s->first,
                   s->second);
     pel_average_step(ctx, t->params.average, s->now.step, s->count, s->weights, s->average);
-    return pel_gradient_load(ctx, t->gradient, s->weights);
+    status = pel_gradient_load(ctx, t->gradient, s->weights);
+    return status == PEL_OK && pel_loss_learns(t->loss) ? learn(ctx, t, report) : status;
 }
 
 /* ---- Out of it */

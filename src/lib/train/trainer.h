@@ -18,6 +18,7 @@ typedef struct {
     double clip;           /* greatest norm of the gradient; 0: any */
     double average;        /* decay of the average of weights; 0: it is the weights */
     pel_precision precision;
+    uint64_t seed;         /* of a critic */
 } pel_trainer_params;
 
 typedef struct pel_trainer pel_trainer;
@@ -33,6 +34,8 @@ pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *trainer, const
 pel_status pel_trainer_resume(const pel_context *ctx, pel_trainer *trainer, pel_train_state *state);
 /* The state, for checkpoints and for what the caller keeps in it. */
 pel_train_state *pel_trainer_state(pel_trainer *trainer);
+/* Brings what belongs to the loss into it: before a checkpoint is written. */
+void pel_trainer_keep(pel_trainer *trainer);
 /* Samples of a batch, and bytes of working memory. */
 size_t pel_trainer_samples(const pel_trainer *trainer);
 size_t pel_trainer_memory(const pel_trainer *trainer);
@@ -42,11 +45,11 @@ pel_status pel_trainer_put(const pel_context *ctx, pel_trainer *trainer, const p
 
 typedef struct {
     double rate, norm; /* of the gradient, before it was clipped */
-    double values[PEL_TRAIN_SUMS]; /* means over the batch: the loss, then its terms, not weighted */
+    double values[PEL_TRAIN_SUMS]; /* means over the batch: the loss, its terms, not weighted, and a critic's loss */
 } pel_trainer_report;
 
-/* One step on a full batch, when the part `done` of the training lies behind.  PEL_ENUMERIC: loss or gradient are not
- * finite, and the weights are as before. */
+/* One step on a full batch, of the model, and then of a critic, when the part `done` of the training lies behind.
+ * PEL_ENUMERIC: loss or gradient are not finite; of the model's, the weights are as before. */
 pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *trainer, double done, pel_trainer_report *report);
 
 /* Copies weights (of the state: weights, average or best) to the tensors of a model of the same graph. */
