@@ -28,7 +28,7 @@
  *                the mean counts Re and Im as two: a weight of 0.1 for their 256 x 256 is 0.1 256 / 2 = 12.8 here)
  *   perceptual   FILE[@LAYER{+LAYER}]: sum over layers of the mean squared difference of their features.  J. Johnson,
  *                A. Alahi & L. Fei-Fei, Perceptual losses for real-time style transfer and super-resolution, ECCV
- *                2016, eq. 2.  FILE is an ONNX model of one input, which gets the pictures as they are (one channel
+ *                2016, eq. 2.  FILE is an ONNX model (or the name of an installed one) of one input, which gets the pictures as they are (one channel
  *                three times, where it wants three), and LAYER a value of its graph; without one the model's outputs
  *   gan, wgan    FILE: what a critic thinks of the estimate.  FILE is an ONNX model of one input and one output, whose
  *                numbers o are averaged (over patches, where it has many).  gan: mean of log(1 + exp(-o)), the

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <pellucid/models.h>
+
 #include "adversarial.h"
 
 bool adversarial_is_wasserstein(const loss_term *term)
@@ -60,7 +62,7 @@ static pel_status open_critic(loss_term *term, pel_error *error)
     if (c == NULL)
         return pel_error_set(error, PEL_ENOMEM, "out of memory");
     *c = (critic){.model = NULL};
-    pel_status status = pel_model_read(term->file, 0, &c->model, error);
+    pel_status status = pel_models_open(term->file, 0, &c->model, error);
     if (status == PEL_OK && (c->model->input_count != 1 || c->model->output_count != 1))
         status = pel_error_set(error, PEL_EINVAL, "%s: the model has %zu inputs and %zu outputs; a critic has 1 of "
                                "each", term->file, c->model->input_count, c->model->output_count);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <pellucid/gradient.h>
+#include <pellucid/models.h>
 
 #include "loss-internal.h"
 
@@ -50,7 +51,7 @@ static pel_status open_model(loss_term *term, pel_error *error)
     pel_model *model = NULL;
     if (at != NULL)
         *at = '\0';
-    pel_status status = pel_model_read(term->file, 0, &model, error);
+    pel_status status = pel_models_open(term->file, 0, &model, error);
     if (status == PEL_OK && at != NULL)
         status = set_layers(model, at + 1, error);
     if (status == PEL_OK && model->input_count != 1)
