@@ -6,20 +6,32 @@
 
 #include "cnn-internal.h"
 
+static size_t least_common_multiple(size_t a, size_t b)
+{
+    size_t divisor = a, rest = b;
+    while (rest != 0) {
+        size_t next = divisor % rest;
+        divisor = rest;
+        rest = next;
+    }
+    return a / divisor * b;
+}
+
 pel_status cnn_compile_strips(const job *j)
 {
     pel_cnn *c = j->c;
     pel_error over = *j->ctx->error;
     pel_size sizes[MOST_INPUTS];
     pel_status status = pel_network_reach(j->ctx, c->model, c->sizes, j->params->precision, &c->reach);
-    while (status == PEL_OK && c->reach.align % c->multiple != 0)
-        c->reach.align *= 2;
+    c->reach.align = least_common_multiple(c->reach.align, c->multiple);
     size_t align = c->reach.align, width = j->padded.w;
     size_t around = (c->reach.left + align - 1) / align * align + c->reach.right;
     for (size_t count = 2; status == PEL_OK; count++) {
         c->core = ((width + count - 1) / count + align - 1) / align * align;
-        if (c->core + around >= width)
+        if (c->core + around >= width && c->core > align)
             continue;
+        if (c->core + around >= width) /* the narrowest strip is no narrower than the picture */
+            break;
         c->width = width - (width - c->core - around) / align * align; /* so that strips begin at multiples */
         for (size_t k = 0; k < c->model->input_count; k++) {
             sizes[k] = c->sizes[k];

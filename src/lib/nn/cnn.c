@@ -336,7 +336,7 @@ pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *b
     if (status == PEL_OK)
         status = settle_bad(&j, *result);
     if (status == PEL_OK) {
-        report->macs = pel_network_macs(cnn->network) / ((double)j.padded.w * (double)j.padded.h);
+        report->macs = pel_network_macs(cnn->network) / ((double)cnn->width * (double)j.padded.h);
         report->memory = pel_network_memory(cnn->network);
     } else {
         pel_frame_unref(*result);
