@@ -203,8 +203,9 @@ static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, si
         return status;
     nn_call call = call_of(ctx, g, n, outputs);
     n->gone = is_constant(g, n);
-    if (n->gone && ctx->memory != 0) /* its numbers are kept */
-        call.limit = ctx->memory / sizeof(double);
+    size_t most = ctx->memory / sizeof(double);
+    if (n->gone && ctx->memory != 0) /* its numbers are kept, as are those before */
+        call.limit = most > g->folded ? most - g->folded : 0;
     status = n->gone ? nn_operator_evaluate(n->op, &call, number) : nn_operator_infer(n->op, &call, number);
     if (status == PEL_OK && !n->gone)
         status = check_sides(ctx, &call, number);
@@ -214,6 +215,7 @@ static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, si
         n->outputs[k] = NONE;
         if (call.outputs[k] != NULL && status == PEL_OK) {
             status = add_named(ctx, g, names, n->node->outputs[k], &outputs[k], &n->outputs[k]);
+            g->folded += n->gone ? nn_array_count(&outputs[k]) : 0;
             if (n->outputs[k] != NONE)
                 outputs[k].values = NULL; /* the graph's now */
         }

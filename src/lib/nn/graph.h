@@ -36,6 +36,7 @@ typedef struct {
     bool trains;
     bool shares_parameters; /* several nodes add to the gradient of one */
     size_t parameters; /* floats of all of them together */
+    size_t folded;     /* numbers of the constants that nodes were folded to */
     size_t value_count, node_count, node_room, input_count, output_count;
     graph_value *values;
     graph_node *nodes;
