@@ -255,6 +255,20 @@ static void test_folding(void)
     cannot_run(m, PEL_ELIMIT, "node 7 (Concat, c7): the result would be too large"); /* by itself it just fits */
 }
 
+/* Looking for strips must not take what the network was refused. */
+static void test_reach(void)
+{
+    pel_model *m = start(17);
+    pel_network_strips strips;
+    pel_size size = {16, 12, 1, 1};
+    pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 0, 0, 0, 0, 0, 20000000});
+    pel_model_add_node(m, "Pad", "x pads", "y");
+    CHECK(pel_model_finish(m, &error) == PEL_OK, "%s", error.text);
+    CHECK(pel_network_reach(&context, m, &size, PEL_FP32, &strips) == PEL_ELIMIT, "%s", error.text);
+    CHECK(strstr(error.text, "a size of 20000016 is over the memory cap") != NULL, "%s", error.text);
+    pel_model_free(m);
+}
+
 static void test_metadata(void)
 {
     char key[16];
@@ -344,6 +358,7 @@ int main(void)
     test_attributes();
     test_limits();
     test_folding();
+    test_reach();
     test_metadata();
     test_damage();
     return check_done();
