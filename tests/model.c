@@ -1,6 +1,7 @@
 /* model.c - small models for the tests of programs: model NAME FILE.onnx
  *
  * smooth    grey: the mean of 3 x 3 samples, the picture continued by its edge
+ * only      the same, of pictures of 12 x 9 samples
  * sevens    the same, of pictures whose sides are multiples of 7
  * halves    colour, sides even: halves and doubles the resolution (each sample the mean of its 2 x 2)
  * add       image + sigma, the level of noise
@@ -36,6 +37,14 @@ static pel_model *smooth(void)
     pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
     pel_node_set_string(m, pel_model_add_node(m, "Pad", "image pads", "padded"), "mode", "edge");
     pel_model_add_node(m, "Conv", "padded w", "output");
+    return m;
+}
+
+static pel_model *only(void)
+{
+    pel_model *m = smooth();
+    m->inputs[0].dims[2] = 9;
+    m->inputs[0].dims[3] = 12;
     return m;
 }
 
@@ -119,6 +128,7 @@ int main(int argc, char **argv)
     pel_error error = {PEL_OK, ""};
     const char *name = argc == 3 ? argv[1] : "";
     pel_model *m = strcmp(name, "smooth") == 0    ? smooth()
+                   : strcmp(name, "only") == 0    ? only()
                    : strcmp(name, "sevens") == 0  ? sevens()
                    : strcmp(name, "halves") == 0  ? halves()
                    : strcmp(name, "add") == 0     ? two_inputs(name, "sigma", "Add", "image sigma")
@@ -129,7 +139,7 @@ int main(int argc, char **argv)
                    : strcmp(name, "sum") == 0     ? sum()
                                                   : NULL;
     if (m == NULL) {
-        fprintf(stderr, "usage: model smooth|sevens|halves|add|residue|mean|nan|window|sum FILE.onnx\n");
+        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|residue|mean|nan|window|sum FILE.onnx\n");
         return 2;
     }
     pel_status status = pel_model_finish(m, &error);

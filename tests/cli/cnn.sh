@@ -3,7 +3,7 @@
 . "${top_srcdir:-.}/tests/lib.sh"
 text() { pel-write --role "${1:-image}" -f text -; } # samples, a row a line
 stat_of() { pel-info --stats | awk -F '\t' -v r="$1" -v c="$2" '$2 == r { print $c }'; } # role, column
-for m in smooth sevens halves add residue mean nan window sum; do model $m $m.onnx || exit 99; done
+for m in smooth only sevens halves add residue mean nan window sum; do model $m $m.onnx || exit 99; done
 
 # The picture: 3 x 2 samples, white is 1 when it comes from integers.
 printf '0 0 0\n0 9 0\n0 0 0\n0 0 0\n' >spot.txt
@@ -58,6 +58,12 @@ ok [ "$(stat_of image 10 <out)" = 0 ]
 # Sizes that a model does not take are padded and cut.
 pipe_is 0 'pel-cnn -m halves.onnx <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
+# So are those smaller than the only size that a model takes; a larger one fails.
+pipe_is 0 'pel-cnn -m only.onnx <spot.pel'
+ok [ "$(text <out | tr '\n' ' ')" = '1 1 2 1 1 2 1 1 2 0 0 0 ' ]
+is 1 bash -c 'pel-cnn -m only.onnx <colour.pel'
+said 'has 20 rows, and the model takes 9'
+no_end
 # A grey picture for a colour model.
 pipe_is 0 'pel-cnn -m halves.onnx <spot.pel'
 ok [ "$(text <out | head -1)" = '2.25 2.25 2.25' ]
