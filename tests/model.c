@@ -5,6 +5,7 @@
  * sevens    the same, of pictures whose sides are multiples of 7
  * halves    colour, sides even: halves and doubles the resolution (each sample the mean of its 2 x 2)
  * add       image + sigma, the level of noise
+ * level     the same, of one number for all of the picture
  * residue   data - image
  * mean      every sample the mean of the picture: it sees all of it
  * nan       0 / 0
@@ -79,6 +80,13 @@ static pel_model *two_inputs(const char *name, const char *other, const char *op
     return m;
 }
 
+static pel_model *level(void)
+{
+    pel_model *m = two_inputs("level", "sigma", "Add", "image sigma");
+    m->inputs[1].dims[2] = m->inputs[1].dims[3] = 1;
+    return m;
+}
+
 static pel_model *mean(void)
 {
     pel_model *m = start("mean", 1);
@@ -132,6 +140,7 @@ int main(int argc, char **argv)
                    : strcmp(name, "sevens") == 0  ? sevens()
                    : strcmp(name, "halves") == 0  ? halves()
                    : strcmp(name, "add") == 0     ? two_inputs(name, "sigma", "Add", "image sigma")
+                   : strcmp(name, "level") == 0   ? level()
                    : strcmp(name, "residue") == 0 ? two_inputs(name, "data", "Sub", "data image")
                    : strcmp(name, "mean") == 0    ? mean()
                    : strcmp(name, "nan") == 0     ? not_a_number()
@@ -139,7 +148,7 @@ int main(int argc, char **argv)
                    : strcmp(name, "sum") == 0     ? sum()
                                                   : NULL;
     if (m == NULL) {
-        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|residue|mean|nan|window|sum FILE.onnx\n");
+        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|level|residue|mean|nan|window|sum FILE.onnx\n");
         return 2;
     }
     pel_status status = pel_model_finish(m, &error);

@@ -3,7 +3,7 @@
 . "${top_srcdir:-.}/tests/lib.sh"
 text() { pel-write --role "${1:-image}" -f text -; } # samples, a row a line
 stat_of() { pel-info --stats | awk -F '\t' -v r="$1" -v c="$2" '$2 == r { print $c }'; } # role, column
-for m in smooth only sevens halves add residue mean nan window sum; do model $m $m.onnx || exit 99; done
+for m in smooth only sevens halves add level residue mean nan window sum; do model $m $m.onnx || exit 99; done
 
 # The picture: 3 x 2 samples, white is 1 when it comes from integers.
 printf '0 0 0\n0 9 0\n0 0 0\n0 0 0\n' >spot.txt
@@ -76,6 +76,13 @@ no_end
 pipe_is 0 'pel-cnn -m add.onnx -s 2 <spot.pel'
 ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
 pipe_is 0 'pel-noise 0.5 --seed 1 <spot.pel | pel-cnn -m add.onnx | pel-info'
+# A model that takes one number.
+pipe_is 0 'pel-cnn -m level.onnx -s 2 <spot.pel'
+ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
+pipe_is 0 'pel-noise 0 <spot.pel | pel-cnn -m level.onnx | pel-info'
+is 1 bash -c 'pel-cnn -m level.onnx <noisy.pel'
+said 'one noise level'
+no_end
 # Data: the measurement once something has replaced the image, else the image.
 pipe_is 0 'pel-cnn -m smooth.onnx <spot.pel | pel-cnn -m residue.onnx'
 ok [ "$(text <out | head -2 | tail -1)" = '-1 8 -1' ]
