@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,10 +53,12 @@ static pel_status to_stdout(const pel_model *model, pel_error *error)
     if (isatty(STDOUT_FILENO))
         return pel_error_set(error, PEL_EUSAGE, "will not write a model to a terminal");
     pel_status status = pel_model_serialize(model, &bytes, &count, error);
-    if (status == PEL_OK && (fwrite(bytes, 1, count, stdout) != count || fflush(stdout) != 0))
-        status = pel_error_set(error, PEL_EIO, "cannot write the model");
-    if (status == PEL_OK)
-        pel_free(bytes);
+    if (status != PEL_OK)
+        return status;
+    if (fwrite(bytes, 1, count, stdout) != count || fflush(stdout) != 0)
+        status = pel_error_set(error, errno == EPIPE ? PEL_ECLOSED : PEL_EIO, "cannot write the model: %s",
+                               strerror(errno));
+    pel_free(bytes);
     return status;
 }
 

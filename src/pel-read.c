@@ -25,6 +25,7 @@ typedef struct {
     pel_frame *found;      /* that companion */
     uint64_t images;
     uint64_t expected;     /* 0: not known */
+    bool one_file;         /* what it says of the number of its frames holds for the stream */
     bool unused;           /* there are companions that no image has followed yet */
 } state;
 
@@ -112,8 +113,8 @@ static pel_status set_keys(pel_run *run, pel_frame *image)
     if (status == PEL_OK && st->name != NULL && pel_frame_key(image, "name") != NULL)
         status = pel_frame_set(image, "name", st->name, pel_run_error(run));
     snprintf(number, sizeof number, "%llu", (unsigned long long)st->expected);
-    if (status == PEL_OK && st->expected > 0)
-        status = pel_frame_set(image, "of", number, pel_run_error(run));
+    if (status == PEL_OK && (st->expected > 0 || !st->one_file))
+        status = pel_frame_set(image, "of", st->expected > 0 ? number : NULL, pel_run_error(run));
     return status;
 }
 
@@ -284,6 +285,7 @@ static pel_status source(pel_run *run)
     status = check_usage(run, &operands);
     if (status == PEL_OK) {
         st->expected = count_images(s, &operands);
+        st->one_file = operands.group_count == 1 && s->epochs == 1;
         pel_run_expect(run, st->expected);
         status = read_epochs(run, &operands);
     }

@@ -1,8 +1,11 @@
 /* model.c - small models for the tests of programs: model NAME FILE.onnx
  *
  * smooth    grey: the mean of 3 x 3 samples, the picture continued by its edge
+ * only      the same, of pictures of 12 x 9 samples
+ * sevens    the same, of pictures whose sides are multiples of 7
  * halves    colour, sides even: halves and doubles the resolution (each sample the mean of its 2 x 2)
  * add       image + sigma, the level of noise
+ * level     the same, of one number for all of the picture
  * residue   data - image
  * mean      every sample the mean of the picture: it sees all of it
  * nan       0 / 0
@@ -38,6 +41,21 @@ static pel_model *smooth(void)
     return m;
 }
 
+static pel_model *only(void)
+{
+    pel_model *m = smooth();
+    m->inputs[0].dims[2] = 9;
+    m->inputs[0].dims[3] = 12;
+    return m;
+}
+
+static pel_model *sevens(void)
+{
+    pel_model *m = smooth();
+    pel_model_set_metadata(m, "pellucid.multiple", "7");
+    return m;
+}
+
 static pel_model *halves(void)
 {
     pel_model *m = start("halves", 3);
@@ -59,6 +77,13 @@ static pel_model *two_inputs(const char *name, const char *other, const char *op
     pel_model *m = start(name, 1);
     pel_model_add_input(m, other, 1);
     pel_model_add_node(m, operator, inputs, "output");
+    return m;
+}
+
+static pel_model *level(void)
+{
+    pel_model *m = two_inputs("level", "sigma", "Add", "image sigma");
+    m->inputs[1].dims[2] = m->inputs[1].dims[3] = 1;
     return m;
 }
 
@@ -111,8 +136,11 @@ int main(int argc, char **argv)
     pel_error error = {PEL_OK, ""};
     const char *name = argc == 3 ? argv[1] : "";
     pel_model *m = strcmp(name, "smooth") == 0    ? smooth()
+                   : strcmp(name, "only") == 0    ? only()
+                   : strcmp(name, "sevens") == 0  ? sevens()
                    : strcmp(name, "halves") == 0  ? halves()
                    : strcmp(name, "add") == 0     ? two_inputs(name, "sigma", "Add", "image sigma")
+                   : strcmp(name, "level") == 0   ? level()
                    : strcmp(name, "residue") == 0 ? two_inputs(name, "data", "Sub", "data image")
                    : strcmp(name, "mean") == 0    ? mean()
                    : strcmp(name, "nan") == 0     ? not_a_number()
@@ -120,7 +148,7 @@ int main(int argc, char **argv)
                    : strcmp(name, "sum") == 0     ? sum()
                                                   : NULL;
     if (m == NULL) {
-        fprintf(stderr, "usage: model smooth|halves|add|residue|mean|nan|window|sum FILE.onnx\n");
+        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|level|residue|mean|nan|window|sum FILE.onnx\n");
         return 2;
     }
     pel_status status = pel_model_finish(m, &error);

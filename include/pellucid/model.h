@@ -97,7 +97,7 @@ pel_status pel_model_parse(const void *bytes, size_t count, size_t memory, pel_m
 pel_status pel_model_read(const char *path, size_t memory, pel_model **model, pel_error *error);
 /* An ONNX file's bytes; free with pel_free. */
 pel_status pel_model_serialize(const pel_model *model, void **bytes, size_t *count, pel_error *error);
-/* Under a temporary name, then renamed. */
+/* Under a temporary name, then renamed; in place where `path` is a device or FIFO. */
 pel_status pel_model_write(const pel_model *model, const char *path, pel_error *error);
 void pel_model_free(pel_model *model);
 

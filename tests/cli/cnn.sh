@@ -3,7 +3,7 @@
 . "${top_srcdir:-.}/tests/lib.sh"
 text() { pel-write --role "${1:-image}" -f text -; } # samples, a row a line
 stat_of() { pel-info --stats | awk -F '\t' -v r="$1" -v c="$2" '$2 == r { print $c }'; } # role, column
-for m in smooth halves add residue mean nan window sum; do model $m $m.onnx || exit 99; done
+for m in smooth only sevens halves add level residue mean nan window sum; do model $m $m.onnx || exit 99; done
 
 # The picture: 3 x 2 samples, white is 1 when it comes from integers.
 printf '0 0 0\n0 9 0\n0 0 0\n0 0 0\n' >spot.txt
@@ -58,6 +58,12 @@ ok [ "$(stat_of image 10 <out)" = 0 ]
 # Sizes that a model does not take are padded and cut.
 pipe_is 0 'pel-cnn -m halves.onnx <colour.pel'
 ok [ "$(pel-info <out | grep -c '	image	31x20x1x3	')" -eq 1 ]
+# So are those smaller than the only size that a model takes; a larger one fails.
+pipe_is 0 'pel-cnn -m only.onnx <spot.pel'
+ok [ "$(text <out | tr '\n' ' ')" = '1 1 2 1 1 2 1 1 2 0 0 0 ' ]
+is 1 bash -c 'pel-cnn -m only.onnx <colour.pel'
+said 'has 20 rows, and the model takes 9'
+no_end
 # A grey picture for a colour model.
 pipe_is 0 'pel-cnn -m halves.onnx <spot.pel'
 ok [ "$(text <out | head -1)" = '2.25 2.25 2.25' ]
@@ -70,6 +76,13 @@ no_end
 pipe_is 0 'pel-cnn -m add.onnx -s 2 <spot.pel'
 ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
 pipe_is 0 'pel-noise 0.5 --seed 1 <spot.pel | pel-cnn -m add.onnx | pel-info'
+# A model that takes one number.
+pipe_is 0 'pel-cnn -m level.onnx -s 2 <spot.pel'
+ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
+pipe_is 0 'pel-noise 0 <spot.pel | pel-cnn -m level.onnx | pel-info'
+is 1 bash -c 'pel-cnn -m level.onnx <noisy.pel'
+said 'one noise level'
+no_end
 # Data: the measurement once something has replaced the image, else the image.
 pipe_is 0 'pel-cnn -m smooth.onnx <spot.pel | pel-cnn -m residue.onnx'
 ok [ "$(text <out | head -2 | tail -1)" = '-1 8 -1' ]
@@ -95,6 +108,7 @@ for m in unet ircnn; do
   pel-cnn -t 1 -m $m.onnx <wide.pel | text | tr ' ' '\n' >whole.txt
   is 0 bash -c "pel-cnn -t 1 -v -m $m.onnx --memory 1900K <wide.pel"
   ok awk '{ exit !($(NF - 1) < 2) }' err
+  ok awk '{ exit !($2 > 1) }' err # kMAC/px, of a strip's pixels
   text <out | tr ' ' '\n' >strips.txt
   ok [ "$(wc -l <strips.txt)" -eq 28800 ]
   ok awk 'NR == FNR { a[NR] = $1; next } { d = a[FNR] - $1; if (d * d > m) m = d * d } END { exit !(m < 1e-10) }' \
@@ -103,6 +117,18 @@ done
 is 1 bash -c 'pel-cnn -t 1 -m ircnn.onnx --memory 400K <wide.pel'
 said 'the cap is'
 no_end
+
+# Strips of a multiple that is no power of two; a cap that no strip is narrow enough for, and a picture hardly wider than
+# what the model sees.
+scene 20000x2x1x1 >flat.pel
+pel-cnn -t 1 -m sevens.onnx <flat.pel | text >whole.txt
+pipe_is 0 'pel-cnn -t 1 -m sevens.onnx --memory 200K <flat.pel'
+text <out >strips.txt
+ok cmp -s whole.txt strips.txt
+scene 108x400x1x1 >narrow.pel
+pel-net unet --channels 1 --width 8 --depth 4 -o unet4.onnx
+is 1 bash -c 'timeout 60 pel-cnn -t 1 -m unet4.onnx --memory 1500K <narrow.pel'
+said 'the cap is'
 
 # Bad samples are filled for the network and come back as NaN, or as what it made of them.
 { printf 'Pf\n3 3\n-1\n'; for v in $one $one $one $one $nan $one $one $one $one; do printf '%b' "$v"; done; } >hole.pfm

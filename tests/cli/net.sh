@@ -36,4 +36,20 @@ is 2 pel-net unet --features -o x.onnx
 ok [ ! -e x.onnx ]
 is 1 pel-net srcnn -o /nonexistent/x.onnx
 is 1 bash -c 'pel-net srcnn -o - >/dev/full'
+said 'No space left'
+
+# A FIFO is written to; a link stays one, and the file behind it keeps its permissions.
+pel-net srcnn -o s.onnx
+mkfifo fifo
+pel-net srcnn -o fifo &
+ok timeout 20 cmp -s fifo s.onnx
+wait
+ok [ -p fifo ]
+echo old >file.onnx
+chmod 600 file.onnx
+ln -s file.onnx link.onnx
+is 0 pel-net srcnn -o link.onnx
+ok [ -L link.onnx ]
+ok cmp -s file.onnx s.onnx
+ok [ "$(stat -c %a file.onnx)" = 600 ]
 done_testing

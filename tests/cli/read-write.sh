@@ -181,6 +181,11 @@ pipe_is 0 'pel-read --shuffle --epochs 0 set/?.png 2>said | head -c 200000 >some
 ok [ "$(stat -c %s some)" -eq 200000 ]
 ok [ ! -s said ]
 ok bash -c '! grep -qa " of=" some'
+# The number of a video's frames is that of the stream only where the video is all of it.
+pel-read a.png a.png | pel-write -q two.y4m
+equal 'of a video' "$(pel-read two.y4m | pel-info | key of)" '2 2 '
+equal 'of two' "$(pel-read two.y4m two.y4m | pel-info | key of)" ''
+equal 'of epochs' "$(pel-read --epochs 2 two.y4m | pel-info | key of)" ''
 # Companions: a truth goes with its picture, a PSF from the front holds for all; one that would hold from a picture on
 # cannot be shuffled, but begins anew with each epoch.
 echo psf:k.txt >list

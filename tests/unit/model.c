@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -239,6 +240,53 @@ static void test_attributes(void)
     }
 }
 
+/* What is folded counts together: here 8 times as many numbers each time, all of them kept. */
+static void test_folding(void)
+{
+    char inputs[128], output[16];
+    pel_model *m = start(17);
+    pel_model_add_node(m, "Shape", "x", "c0");
+    for (int i = 0; i < 7; i++) {
+        snprintf(inputs, sizeof inputs, "c%d c%d c%d c%d c%d c%d c%d c%d", i, i, i, i, i, i, i, i);
+        snprintf(output, sizeof output, "c%d", i + 1);
+        pel_node_set_int(m, pel_model_add_node(m, "Concat", inputs, output), "axis", 0);
+    }
+    pel_model_add_node(m, "Relu", "x", "y");
+    cannot_run(m, PEL_ELIMIT, "node 7 (Concat, c7): the result would be too large"); /* by itself it just fits */
+}
+
+/* Looking for strips must not take what the network was refused. */
+static void test_reach(void)
+{
+    pel_model *m = start(17);
+    pel_network_strips strips;
+    pel_size size = {16, 12, 1, 1};
+    pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 0, 0, 0, 0, 0, 20000000});
+    pel_model_add_node(m, "Pad", "x pads", "y");
+    CHECK(pel_model_finish(m, &error) == PEL_OK, "%s", error.text);
+    CHECK(pel_network_reach(&context, m, &size, PEL_FP32, &strips) == PEL_ELIMIT, "%s", error.text);
+    CHECK(strstr(error.text, "a size of 20000016 is over the memory cap") != NULL, "%s", error.text);
+    pel_model_free(m);
+}
+
+static void test_metadata(void)
+{
+    char key[16];
+    pel_model *m = start(17), *back = NULL;
+    void *bytes;
+    size_t count;
+    pel_model_add_node(m, "Relu", "x", "y");
+    for (int i = 0; i < 5000; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        pel_model_set_metadata(m, key, "");
+    }
+    CHECK(pel_model_serialize(m, &bytes, &count, &error) == PEL_OK);
+    CHECK(pel_model_parse(bytes, count, 0, &back, &error) == PEL_ELIMIT && strstr(error.text, "5000 metadata") != NULL);
+    pel_free(bytes);
+    pel_model_free(m);
+    pel_model_free(back);
+}
+
 static void test_limits(void)
 {
     pel_model *m = sample(), *back = NULL;
@@ -309,6 +357,9 @@ int main(void)
     test_refused();
     test_attributes();
     test_limits();
+    test_folding();
+    test_reach();
+    test_metadata();
     test_damage();
     return check_done();
 }

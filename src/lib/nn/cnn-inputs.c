@@ -61,15 +61,24 @@ pel_status cnn_give_plane(const job *j, const pel_frame *f, size_t z, size_t cha
     return status;
 }
 
+bool cnn_is_picture(const pel_cnn *c, size_t k)
+{
+    const pel_model_value *in = &c->model->inputs[k];
+    return c->roles[k] != PSF && !(c->roles[k] == SIGMA && in->has_shape && in->dims[2] == 1 && in->dims[3] == 1);
+}
+
 /* The noise level: one number for all, or a map. */
-static pel_status give_sigma(const job *j, size_t z, size_t channel, float *to)
+static pel_status give_sigma(const job *j, bool one, size_t z, size_t channel, float *to)
 {
     const pel_frame *f = pel_bundle_find(j->bundle, "sigma", NULL);
-    size_t count = j->padded.w * j->padded.h;
+    size_t count = one ? 1 : j->padded.w * j->padded.h;
     double s = j->params->sigma;
     if (isnan(s) && f == NULL)
         return pel_error_set(j->ctx->error, PEL_EINVAL, "the model needs the noise level, and the stream has no sigma: "
                              "put pel-noise or a solver before it, or give -s");
+    if (isnan(s) && pel_size_count(f->size) > 1 && one)
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "the model takes one noise level, and the stream's sigma is a "
+                             "map: give -s");
     if (isnan(s) && pel_size_count(f->size) > 1) {
         if (f->size.w != j->size.w || f->size.h != j->size.h || z >= f->size.d)
             return pel_error_set(j->ctx->error, PEL_EINVAL, "the map of sigma does not have the image's size");
@@ -119,7 +128,7 @@ pel_status cnn_give_input(const job *j, size_t k, size_t z, size_t first, size_t
     const pel_frame *f;
     size_t plane = j->padded.w * j->padded.h;
     if (j->c->roles[k] == SIGMA)
-        return give_sigma(j, z, first, to);
+        return give_sigma(j, !cnn_is_picture(j->c, k), z, first, to);
     if (j->c->roles[k] == STATE) {
         if (j->c->state[k] != NULL)
             memcpy(to, j->c->state[k], channels * plane * sizeof *to);
@@ -150,8 +159,12 @@ pel_status cnn_input_size(const job *j, size_t k, size_t channels, pel_size *siz
     size->c = j->c->roles[k] == SIGMA ? 1 : given > 0 ? (size_t)given : channels;
     if (j->c->roles[k] == IMAGE)
         size->c = channels * (2 * j->c->window + 1);
-    if (j->c->roles[k] != PSF)
+    if (cnn_is_picture(j->c, k))
         return PEL_OK;
+    if (j->c->roles[k] == SIGMA) {
+        *size = pel_size_make(1, 1, 1, 1);
+        return PEL_OK;
+    }
     const pel_frame *f;
     pel_status status = cnn_find_frame(j, PSF, &f);
     if (status == PEL_OK && f->size.d != 1)

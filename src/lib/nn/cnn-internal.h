@@ -47,6 +47,8 @@ pel_status cnn_find_frame(const job *j, role r, const pel_frame **frame);
 pel_status cnn_give_plane(const job *j, const pel_frame *f, size_t z, size_t channel, float *to);
 /* Input k of the model, `channels` planes from `first` on. */
 pel_status cnn_give_input(const job *j, size_t k, size_t z, size_t first, size_t channels, float *to);
+/* Is it a picture of the image's size?  Not a PSF, nor a noise level that is one number. */
+bool cnn_is_picture(const pel_cnn *c, size_t k);
 /* Its size, for a picture of `channels` (each frame of a window). */
 pel_status cnn_input_size(const job *j, size_t k, size_t channels, pel_size *size);
 

@@ -6,24 +6,36 @@
 
 #include "cnn-internal.h"
 
+static size_t least_common_multiple(size_t a, size_t b)
+{
+    size_t divisor = a, rest = b;
+    while (rest != 0) {
+        size_t next = divisor % rest;
+        divisor = rest;
+        rest = next;
+    }
+    return a / divisor * b;
+}
+
 pel_status cnn_compile_strips(const job *j)
 {
     pel_cnn *c = j->c;
     pel_error over = *j->ctx->error;
     pel_size sizes[MOST_INPUTS];
     pel_status status = pel_network_reach(j->ctx, c->model, c->sizes, j->params->precision, &c->reach);
-    while (status == PEL_OK && c->reach.align % c->multiple != 0)
-        c->reach.align *= 2;
+    c->reach.align = least_common_multiple(c->reach.align, c->multiple);
     size_t align = c->reach.align, width = j->padded.w;
     size_t around = (c->reach.left + align - 1) / align * align + c->reach.right;
     for (size_t count = 2; status == PEL_OK; count++) {
         c->core = ((width + count - 1) / count + align - 1) / align * align;
-        if (c->core + around >= width)
+        if (c->core + around >= width && c->core > align)
             continue;
+        if (c->core + around >= width) /* the narrowest strip is no narrower than the picture */
+            break;
         c->width = width - (width - c->core - around) / align * align; /* so that strips begin at multiples */
         for (size_t k = 0; k < c->model->input_count; k++) {
             sizes[k] = c->sizes[k];
-            sizes[k].w = c->roles[k] == PSF ? sizes[k].w : c->width;
+            sizes[k].w = cnn_is_picture(c, k) ? c->width : sizes[k].w;
         }
         status = pel_network_compile(j->ctx, c->model, sizes, j->params->precision, &c->network);
         if (status != PEL_ELIMIT)
@@ -54,7 +66,7 @@ pel_status cnn_run_network(const job *j, float *const *inputs, float *const *out
         return pel_network_run(j->ctx, c->network, (const float *const *)inputs, outputs);
     for (size_t k = 0; k < MOST_INPUTS && status == PEL_OK; k++) {
         pel_size size = c->sizes[k];
-        size.w = c->roles[k] == PSF ? size.w : c->width;
+        size.w = k < m->input_count && cnn_is_picture(c, k) ? c->width : size.w;
         in[k] = k < m->input_count ? pel_alloc_floats(pel_size_count(size)) : NULL;
         out[k] = k < m->output_count ? pel_alloc_floats(pel_size_count(pel_network_output(c->network, k))) : NULL;
         if ((k < m->input_count && in[k] == NULL) || (k < m->output_count && out[k] == NULL))
@@ -66,9 +78,9 @@ pel_status cnn_run_network(const job *j, float *const *inputs, float *const *out
         size_t before = (c->reach.left + align - 1) / align * align, begin = x > before ? x - before : 0;
         begin = begin < whole - c->width ? begin : whole - c->width;
         for (size_t k = 0; k < m->input_count; k++) {
-            bool psf = c->roles[k] == PSF;
-            size_t width = psf ? c->sizes[k].w : c->width;
-            copy_columns(inputs[k] + (psf ? 0 : begin), c->sizes[k].w, in[k], width, width,
+            bool picture = cnn_is_picture(c, k);
+            size_t width = picture ? c->width : c->sizes[k].w;
+            copy_columns(inputs[k] + (picture ? begin : 0), c->sizes[k].w, in[k], width, width,
                          c->sizes[k].h * c->sizes[k].c);
         }
         status = pel_network_run(j->ctx, c->network, (const float *const *)in, out);

@@ -271,15 +271,29 @@ static size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * u
 
 #define MOST_MULTIPLE 128
 
-/* Pads to the model's multiple.  Models of others do not say theirs: the least power of two that they take, but the
- * error for the picture as it is, where none helps. */
+/* The side of all pictures that the model takes (dimension 2 or 3 of its image), or 0: any. */
+static size_t only_side(const pel_cnn *c, size_t dimension)
+{
+    for (size_t k = 0; k < c->model->input_count; k++)
+        if (c->roles[k] == IMAGE && c->model->inputs[k].has_shape && c->model->inputs[k].dims[dimension] > 0)
+            return (size_t)c->model->inputs[k].dims[dimension];
+    return 0;
+}
+
+static size_t padded_side(size_t side, size_t only, size_t multiple)
+{
+    return side <= only ? only : round_up(side, multiple);
+}
+
+/* Pads to the only size that the model takes, or to its multiple.  Models of others do not say theirs: the least power of
+ * two that they take, but the error for the picture as it is, where none helps. */
 static pel_status fit(job *j, size_t channels)
 {
     pel_cnn *c = j->c;
     pel_error first = {PEL_OK, ""};
     for (size_t m = c->multiple;; m *= 2) {
-        j->padded.w = round_up(j->size.w, m);
-        j->padded.h = round_up(j->size.h, m);
+        j->padded.w = padded_side(j->size.w, only_side(c, 3), m);
+        j->padded.h = padded_side(j->size.h, only_side(c, 2), m);
         pel_status status = set_sizes(j, channels);
         if (status == PEL_OK)
             c->multiple = m;
@@ -336,7 +350,7 @@ pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *b
     if (status == PEL_OK)
         status = settle_bad(&j, *result);
     if (status == PEL_OK) {
-        report->macs = pel_network_macs(cnn->network) / ((double)j.padded.w * (double)j.padded.h);
+        report->macs = pel_network_macs(cnn->network) / ((double)cnn->width * (double)j.padded.h);
         report->memory = pel_network_memory(cnn->network);
     } else {
         pel_frame_unref(*result);

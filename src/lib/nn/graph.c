@@ -182,13 +182,21 @@ static bool is_constant(const graph *g, const graph_node *n)
     return true;
 }
 
-/* Steps keep tables as long as a side of a picture: a side must be far below the cap on memory. */
-static pel_status check_sides(const pel_context *ctx, const nn_call *call, size_t number)
+/* Steps keep tables as long as a side of a picture, of some 64 bytes for a sample: a side must be far below the cap on
+ * memory. */
+#define SIDE_BYTES 256
+#define WIDE_SIDE_BYTES 64
+
+static size_t most_side(const pel_context *ctx, size_t bytes)
 {
-    int64_t most = ctx->memory != 0 && ctx->memory / 256 < INT32_MAX ? (int64_t)(ctx->memory / 256) : INT32_MAX;
+    return ctx->memory != 0 && ctx->memory / bytes < INT32_MAX ? ctx->memory / bytes : INT32_MAX;
+}
+
+static pel_status check_sides(const pel_context *ctx, const graph *g, const nn_call *call, size_t number)
+{
     for (size_t k = 0; k < call->output_count; k++)
         for (size_t d = 0; call->outputs[k] != NULL && d < call->outputs[k]->rank; d++)
-            if (call->outputs[k]->dims[d] > most)
+            if (call->outputs[k]->dims[d] > (int64_t)g->most_side)
                 return pel_error_set(ctx->error, PEL_ELIMIT, "node %zu (%s): a size of %lld is over the memory cap",
                                      number, call->node->operator, (long long)call->outputs[k]->dims[d]);
     return PEL_OK;
@@ -203,17 +211,19 @@ static pel_status add_node(const pel_context *ctx, graph *g, nn_names *names, si
         return status;
     nn_call call = call_of(ctx, g, n, outputs);
     n->gone = is_constant(g, n);
-    if (n->gone && ctx->memory != 0) /* its numbers are kept */
-        call.limit = ctx->memory / sizeof(double);
+    size_t most = ctx->memory / sizeof(double);
+    if (n->gone && ctx->memory != 0) /* its numbers are kept, as are those before */
+        call.limit = most > g->folded ? most - g->folded : 0;
     status = n->gone ? nn_operator_evaluate(n->op, &call, number) : nn_operator_infer(n->op, &call, number);
     if (status == PEL_OK && !n->gone)
-        status = check_sides(ctx, &call, number);
+        status = check_sides(ctx, g, &call, number);
     if (status == PEL_OK && n->op->macs != NULL && !n->gone)
         n->macs = n->op->macs(&call);
     for (size_t k = 0; k < n->output_count; k++) {
         n->outputs[k] = NONE;
         if (call.outputs[k] != NULL && status == PEL_OK) {
             status = add_named(ctx, g, names, n->node->outputs[k], &outputs[k], &n->outputs[k]);
+            g->folded += n->gone ? nn_array_count(&outputs[k]) : 0;
             if (n->outputs[k] != NONE)
                 outputs[k].values = NULL; /* the graph's now */
         }
@@ -271,13 +281,28 @@ static pel_status fill(const pel_context *ctx, const pel_size *inputs, graph *g,
     return status;
 }
 
-pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, bool trains, graph *g)
+static pel_status make(const pel_context *ctx, const pel_size *inputs, graph from, graph *g)
 {
-    memset(g, 0, sizeof *g);
-    g->model = model;
-    g->trains = trains;
+    *g = from;
     nn_names *names = nn_names_new();
     pel_status status = names == NULL ? no_memory(ctx) : fill(ctx, inputs, g, names);
     nn_names_free(names);
     return status;
+}
+
+pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, bool trains, graph *g)
+{
+    return make(ctx, inputs, (graph){.model = model, .trains = trains, .most_side = most_side(ctx, SIDE_BYTES)}, g);
+}
+
+#define WIDER 16 /* than the input: more than networks for restoration enlarge */
+
+pel_status graph_make_wide(const pel_context *ctx, const pel_model *model, const pel_size *inputs, graph *g)
+{
+    size_t most = most_side(ctx, WIDE_SIDE_BYTES);
+    for (size_t k = 0; k < model->input_count; k++) {
+        size_t side = inputs[k].w > inputs[k].h ? inputs[k].w : inputs[k].h;
+        most = side > most / WIDER ? WIDER * side : most;
+    }
+    return make(ctx, inputs, (graph){.model = model, .most_side = most}, g);
 }

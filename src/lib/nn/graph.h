@@ -36,6 +36,8 @@ typedef struct {
     bool trains;
     bool shares_parameters; /* several nodes add to the gradient of one */
     size_t parameters; /* floats of all of them together */
+    size_t folded;     /* numbers of the constants that nodes were folded to */
+    size_t most_side;  /* rows or columns that a value may have */
     size_t value_count, node_count, node_room, input_count, output_count;
     graph_value *values;
     graph_node *nodes;
@@ -45,6 +47,9 @@ typedef struct {
 /* Numbers all values, infers all shapes for inputs of these sizes, and evaluates what is constant; what comes of
  * parameters is not, where `trains`.  Free with graph_free, also after a failure. */
 pel_status graph_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs, bool trains, graph *g);
+/* The same for pictures that are too wide for the memory, to see how to cut them: sides may be 4 times
+ * as long as else under ctx->memory, and 16 times as long as the input's. */
+pel_status graph_make_wide(const pel_context *ctx, const pel_model *model, const pel_size *inputs, graph *g);
 void graph_free(graph *g);
 /* Drops what no output needs, and counts uses. */
 void graph_drop_unneeded(graph *g);

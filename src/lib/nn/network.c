@@ -196,16 +196,13 @@ static bool find_reach(const plan *p, int axis, size_t side, reach *r)
 pel_status pel_network_reach(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
                              pel_precision precision, pel_network_strips *strips)
 {
-    pel_context free_ctx = *ctx;
     plan p = {.places = NULL};
     const nn_kernels *kernels;
     reach r;
-    const plan_options options = {.precision = precision};
-    free_ctx.memory = 0;
     *strips = (pel_network_strips){0, 0, 1};
     pel_status status = nn_kernels_choose(&kernels, ctx->error);
     if (status == PEL_OK)
-        status = plan_make(&free_ctx, model, inputs, &options, kernels, &p);
+        status = plan_make_wide(ctx, model, inputs, precision, kernels, &p);
     if (status == PEL_OK && !p.local)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the model sees the whole picture at once");
     if (status == PEL_OK && !find_reach(&p, 1, inputs[0].w, &r))

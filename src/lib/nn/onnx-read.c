@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "model-internal.h"
+#include "names.h"
 #include "onnx.pb-c.h"
 
 /* Numbers of ONNX's types of elements (TensorProto.DataType). */
@@ -335,12 +336,21 @@ static pel_status read_value(reader *r, const OnnxFile__Value *from, pel_model_v
     return PEL_OK;
 }
 
-static bool is_tensor(const OnnxFile__Graph *g, const char *name)
+/* The inputs but those that are only names of tensors. */
+static pel_status read_inputs(reader *r, const OnnxFile__Graph *g)
 {
-    for (size_t i = 0; i < g->n_initializer; i++)
-        if (g->initializer[i]->name != NULL && strcmp(g->initializer[i]->name, name) == 0)
-            return true;
-    return false;
+    pel_model *m = r->model;
+    nn_names *tensors = nn_names_new();
+    size_t number;
+    pel_status status = tensors == NULL ? no_memory(r) : PEL_OK;
+    for (size_t i = 0; i < m->tensor_count && status == PEL_OK; i++)
+        if (!nn_names_put(tensors, m->tensors[i].name, i))
+            status = no_memory(r);
+    for (size_t i = 0; i < g->n_input && status == PEL_OK; i++)
+        if (g->input[i]->name == NULL || !nn_names_get(tensors, g->input[i]->name, &number))
+            status = read_value(r, g->input[i], &m->inputs[m->input_count++]);
+    nn_names_free(tensors);
+    return status;
 }
 
 static void *zeroed(size_t count, size_t size)
@@ -365,9 +375,8 @@ static pel_status read_graph(reader *r, const OnnxFile__Graph *g)
         return no_memory(r);
     for (size_t i = 0; i < g->n_initializer && status == PEL_OK; i++)
         status = read_tensor(r, g->initializer[i], &m->tensors[m->tensor_count++]);
-    for (size_t i = 0; i < g->n_input && status == PEL_OK; i++)
-        if (g->input[i]->name == NULL || !is_tensor(g, g->input[i]->name))
-            status = read_value(r, g->input[i], &m->inputs[m->input_count++]);
+    if (status == PEL_OK)
+        status = read_inputs(r, g);
     for (size_t i = 0; i < g->n_output && status == PEL_OK; i++)
         status = read_value(r, g->output[i], &m->outputs[m->output_count++]);
     for (size_t i = 0; i < g->n_node && status == PEL_OK; i++)
@@ -375,10 +384,14 @@ static pel_status read_graph(reader *r, const OnnxFile__Graph *g)
     return status;
 }
 
+#define MOST_METADATA 4096 /* each is compared with all */
+
 static pel_status read_model(reader *r, const OnnxFile__Model *from)
 {
     if (from->graph == NULL)
         return pel_error_set(r->error, PEL_EFORMAT, "no graph is in it: not an ONNX model");
+    if (from->n_metadata > MOST_METADATA)
+        return pel_error_set(r->error, PEL_ELIMIT, "the model has %zu metadata", from->n_metadata);
     for (size_t i = 0; i < from->n_opset; i++) {
         const OnnxFile__Opset *o = from->opset[i];
         if (o->domain == NULL || o->domain[0] == '\0' || strcmp(o->domain, "ai.onnx") == 0)

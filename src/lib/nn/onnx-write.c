@@ -244,15 +244,25 @@ static bool write_all(int fd, const char *bytes, size_t count)
     return fsync(fd) == 0 || errno == EINVAL;
 }
 
+/* To a device or FIFO, which a file must not replace. */
+static bool write_in_place(const char *path, const void *bytes, size_t count)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = fd >= 0 && write_all(fd, bytes, count);
+    int cause = errno;
+    if (fd >= 0 && close(fd) != 0 && good)
+        return false;
+    errno = cause;
+    return good;
+}
+
 /* Under the temporary name that `temporary` is the pattern of, then renamed; false leaves errno. */
-static bool write_renamed(char *temporary, const char *path, const void *bytes, size_t count)
+static bool write_renamed(char *temporary, const char *path, mode_t mode, const void *bytes, size_t count)
 {
     int fd = mkstemp(temporary);
     if (fd < 0)
         return false;
-    mode_t mask = umask(0);
-    umask(mask);
-    bool good = write_all(fd, bytes, count) && fchmod(fd, 0666 & ~mask) == 0;
+    bool good = write_all(fd, bytes, count) && fchmod(fd, mode) == 0;
     int cause = errno;
     if (close(fd) != 0 && good) {
         good = false;
@@ -266,24 +276,42 @@ static bool write_renamed(char *temporary, const char *path, const void *bytes, 
     return false;
 }
 
-pel_status pel_model_write(const pel_model *model, const char *path, pel_error *error)
+/* A file that is there keeps its permissions, and a link stays one: what it points to is replaced. */
+static bool write_file(const char *path, const void *bytes, size_t count)
 {
     static const char pattern[] = ".XXXXXX";
+    struct stat there;
+    bool exists = stat(path, &there) == 0;
+    if (exists && !S_ISREG(there.st_mode))
+        return write_in_place(path, bytes, count);
+    mode_t mask = umask(0);
+    umask(mask);
+    char *target = exists ? realpath(path, NULL) : strdup(path);
+    size_t length = target != NULL ? strlen(target) : 0;
+    char *temporary = pel_alloc(length + sizeof pattern);
+    bool good = target != NULL && temporary != NULL;
+    if (good) {
+        memcpy(temporary, target, length);
+        memcpy(temporary + length, pattern, sizeof pattern);
+        good = write_renamed(temporary, target, exists ? there.st_mode & 0777 : 0666 & ~mask, bytes, count);
+    }
+    int cause = errno;
+    pel_free(temporary);
+    free(target);
+    errno = cause;
+    return good;
+}
+
+pel_status pel_model_write(const pel_model *model, const char *path, pel_error *error)
+{
     void *bytes;
-    size_t count, length = strlen(path);
+    size_t count;
     pel_status status = pel_model_serialize(model, &bytes, &count, error);
     if (status != PEL_OK)
         return status;
-    char *temporary = pel_alloc(length + sizeof pattern);
-    if (temporary == NULL) {
-        status = pel_error_set(error, PEL_ENOMEM, "out of memory");
-    } else {
-        memcpy(temporary, path, length);
-        memcpy(temporary + length, pattern, sizeof pattern);
-        if (!write_renamed(temporary, path, bytes, count))
-            status = pel_error_set(error, PEL_EIO, "cannot write %s: %s", path, strerror(errno));
-    }
-    pel_free(temporary);
+    if (!write_file(path, bytes, count))
+        status = pel_error_set(error, errno == EPIPE ? PEL_ECLOSED : PEL_EIO, "cannot write %s: %s", path,
+                               strerror(errno));
     pel_free(bytes);
     return status;
 }

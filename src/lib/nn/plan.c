@@ -402,15 +402,16 @@ size_t plan_add_sums(plan *p, size_t doubles)
     return at;
 }
 
-pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
-                     const plan_options *options, const nn_kernels *kernels, plan *p)
+static pel_status make(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                       const plan_options *options, bool wide, const nn_kernels *kernels, plan *p)
 {
     memset(p, 0, sizeof *p);
     p->threads = pel_pool_threads(ctx->pool);
     p->opset = model->opset;
     p->precision = options->precision;
     p->kernels = kernels;
-    pel_status status = graph_make(ctx, model, inputs, options->trains, &p->g);
+    pel_status status = wide ? graph_make_wide(ctx, model, inputs, &p->g)
+                             : graph_make(ctx, model, inputs, options->trains, &p->g);
     if (status == PEL_OK && options->trains) {
         p->forward_outputs = p->g.output_count;
         status = autodiff(ctx, &p->g, options->parameters, options->inputs);
@@ -432,8 +433,21 @@ pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_s
         size_rings(p, pass, plan_parts(p, pass));
     for (size_t i = 0; i < p->step_count; i++)
         p->scratch = p->steps[i].scratch > p->scratch ? p->steps[i].scratch : p->scratch;
-    status = plan_place(ctx, p);
+    return plan_place(ctx, p);
+}
+
+pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                     const plan_options *options, const nn_kernels *kernels, plan *p)
+{
+    pel_status status = make(ctx, model, inputs, options, false, kernels, p);
     return status == PEL_OK ? check_size(ctx, p) : status;
+}
+
+pel_status plan_make_wide(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                          pel_precision precision, const nn_kernels *kernels, plan *p)
+{
+    const plan_options options = {.precision = precision};
+    return make(ctx, model, inputs, &options, true, kernels, p);
 }
 
 void plan_free(plan *p)

@@ -210,6 +210,9 @@ pel_status build_store(builder *b, size_t output);
 /* plan.c: everything from model to memory, for these inner loops. */
 pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
                      const plan_options *options, const nn_kernels *kernels, plan *p);
+/* A plan to look at: its buffers may be larger than the memory. */
+pel_status plan_make_wide(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
+                          pel_precision precision, const nn_kernels *kernels, plan *p);
 /* Room among the sums; where. */
 size_t plan_add_sums(plan *p, size_t doubles);
 void plan_free(plan *p);
