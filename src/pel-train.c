@@ -59,7 +59,8 @@ static const pel_option options[] = {
      "go on from the checkpoint, if there is one, to the result of a run that was never stopped"},
     {"log", 0, PEL_OPT_TEXT, COURSE(log), 0, 0, NULL, "FILE", NULL, "write a table of the course there"},
     {"log-every", 0, PEL_OPT_INTEGER, COURSE(log_every), 1, 1e9, "10", "N", NULL, "steps of a row"},
-    {"plot", 0, PEL_OPT_TEXT, offsetof(settings, plot), 0, 0, NULL, "FILE", NULL, "draw the curves of such a table to -o FILE.svg, and exit"},
+    {"plot", 0, PEL_OPT_TEXT, offsetof(settings, plot), 0, 0, NULL, "FILE", NULL,
+     "draw the curves of such a table to -o FILE.svg, and exit"},
     {NULL}};
 
 static bool print(pel_run *run, pel_status *status)

@@ -41,8 +41,8 @@ typedef struct {
     float *extra;
 } pel_train_state;
 
-/* Arrays for so many weights, sources and floats of the loss, all 0, in a zeroed state.  Free with pel_train_state_free, also after a
- * failure. */
+/* Arrays for so many weights, sources and floats of the loss, all 0, in a zeroed state.  Free with
+ * pel_train_state_free, also after a failure. */
 pel_status pel_train_state_new(size_t count, size_t feeds, size_t extra, pel_train_state *state, pel_error *error);
 void pel_train_state_free(pel_train_state *state);
 

@@ -169,8 +169,8 @@ static pel_status finish(pel_course *c)
     const pel_course_params *s = c->params;
     double psnr = (double)NAN;
     if (c->state == NULL || c->state->now.step == 0)
-        return pel_error_set(pel_run_error(c->run), PEL_EINVAL, "the stream ends before the first batch of %ld pairs is full",
-                             s->batch);
+        return pel_error_set(pel_run_error(c->run), PEL_EINVAL,
+                             "the stream ends before the first batch of %ld pairs is full", s->batch);
     pel_train_numbers *n = &c->state->now;
     if (s->steps > 0 && done(c) < 1)
         pel_warn(c->run, "the stream ends after step %llu of %ld", (unsigned long long)n->step, s->steps);
