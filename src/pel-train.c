@@ -24,6 +24,8 @@ typedef struct {
     pel_course *course;
 } state;
 
+static pel_ranks *ranks; /* of main: one a process, as MPI is */
+
 #define COURSE(member) offsetof(settings, course.member)
 static const pel_option options[] = {
     {"model", 'm', PEL_OPT_TEXT, COURSE(model), 0, 0, NULL, "NAME|FILE", NULL,
@@ -72,10 +74,8 @@ static bool print(pel_run *run, pel_status *status)
     return true;
 }
 
-static pel_status check_options(pel_run *run)
+static pel_status check_usage(const pel_course_params *s, pel_error *error)
 {
-    const pel_course_params *s = &((const settings *)pel_run_settings(run))->course;
-    pel_error *error = pel_run_error(run);
     if (s->model == NULL)
         return pel_error_set(error, PEL_EUSAGE, "no model is given: -m FILE.onnx (pel-net writes one)");
     if (s->output == NULL)
@@ -87,6 +87,12 @@ static pel_status check_options(pel_run *run)
         return pel_error_set(error, PEL_EUSAGE, "--pairs-from goes on for ever: give --steps or --hours");
     if (!ends && s->schedule != NULL && strcmp(s->schedule, "cosine") == 0)
         return pel_error_set(error, PEL_EUSAGE, "--schedule cosine: give --steps or --hours, when it ends");
+    return PEL_OK;
+}
+
+/* Of the process that reads and writes them. */
+static pel_status check_files(const pel_course_params *s, pel_error *error)
+{
     if (s->pairs_from.count == 0 && isatty(STDIN_FILENO))
         return pel_error_set(error, PEL_EUSAGE, "no stream on the terminal: pipe one in, or give --pairs-from");
     if (s->checkpoint != NULL && !s->resume && access(s->checkpoint, F_OK) == 0)
@@ -99,10 +105,13 @@ static pel_status check_options(pel_run *run)
 
 static pel_status start(pel_run *run)
 {
-    const settings *s = pel_run_settings(run);
+    pel_course_params *s = &((settings *)pel_run_settings(run))->course;
     state *st = pel_run_state(run);
-    pel_status status = check_options(run);
-    return status == PEL_OK ? pel_course_open(run, &s->course, &st->course) : status;
+    s->ranks = ranks;
+    pel_status status = check_usage(s, pel_run_error(run));
+    if (status == PEL_OK && pel_ranks_own(ranks) == 0)
+        status = check_files(s, pel_run_error(run));
+    return status == PEL_OK ? pel_course_open(run, s, &st->course) : status;
 }
 
 static pel_status source(pel_run *run)
@@ -135,8 +144,26 @@ static const pel_program program = {
     .stop = stop,
 };
 
+static char last_words[600]; /* of a rank for which rank 0 speaks */
+
+static void keep_message(const char *text)
+{
+    snprintf(last_words, sizeof last_words, "%s", text);
+}
+
 int main(int argc, char **argv)
 {
+    pel_program here = program;
+    pel_error error;
     snprintf(details, sizeof details, "%s%s", description, pel_loss_help);
-    return pel_main(&program, argc, argv);
+    if (pel_ranks_open(&ranks, &error) != PEL_OK) {
+        fprintf(stderr, "%s: %s\n", program.name, error.text);
+        return error.status == PEL_EUSAGE ? 2 : 1;
+    }
+    if (pel_ranks_own(ranks) > 0)
+        here.message = keep_message;
+    int code = pel_main(&here, argc, argv);
+    bool serves = pel_ranks_own(ranks) > 0;
+    pel_ranks_close(ranks, code == 0 ? PEL_OK : code == 2 ? PEL_EUSAGE : PEL_EIO, last_words);
+    return serves ? 0 : code; /* rank 0's is that of all */
 }

@@ -88,7 +88,17 @@ unit_tests += tests/unit/nets
 tests_unit_nets_SOURCES = tests/unit/nets.c
 tests_unit_nets_LDADD = libpellucid-nn.la $(LDADD)
 shell_tests += tests/cli/net.sh
-shell_tests += tests/cli/train.sh
+shell_tests += tests/cli/train.sh tests/cli/mpi.sh
+# In a build --with-mpi: no more than that test needs.
+.PHONY: check-mpi
+mpi_programs = pel-train pel-net pel-crop pel-noise tests/scene tests/ranks
+check-mpi: $(BUILT_SOURCES)
+	$(MAKE) $(AM_MAKEFLAGS) $(mpi_programs:=$(EXEEXT))
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS=tests/cli/mpi.sh
+check_PROGRAMS += tests/ranks
+tests_ranks_SOURCES = tests/ranks.c
+tests_ranks_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_ranks_LDADD = libpel-train.la $(LDADD)
 unit_tests += tests/unit/pairs
 tests_unit_pairs_SOURCES = tests/unit/pairs.c
 tests_unit_pairs_LDADD = libpellucid-nn.la $(LDADD)

@@ -31,6 +31,10 @@ static bool lock_terminal(short type)
 
 void pel_message(pel_run *run, const char *text)
 {
+    if (run->program->message != NULL) {
+        run->program->message(text);
+        return;
+    }
     /* One write(2): lines of several programs do not mix.  On a terminal a progress line, ours or
      * another program's, is cleared first. */
     char line[700];
@@ -68,7 +72,7 @@ void pel_note(pel_run *run, const char *format, ...)
 void pel_progress_open(pel_run *run)
 {
     progress *p = &run->progress;
-    p->possible = isatty(STDERR_FILENO) && !run->common.quiet;
+    p->possible = isatty(STDERR_FILENO) && !run->common.quiet && run->program->message == NULL;
     p->started_s = now_s();
     p->drawn_s = 0;
 }

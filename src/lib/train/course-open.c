@@ -45,7 +45,8 @@ static pel_status make_trainer(pel_course *c)
     pel_error *error = pel_run_error(c->run);
     pel_trainer_params params = {.batch = (size_t)s->batch, .schedule = {.rate = s->rate, .warmup = (uint64_t)s->warmup},
                                  .adam = PEL_ADAM_USUAL, .clip = s->clip, .average = s->ema,
-                                 .precision = (pel_precision)s->precision, .seed = pel_run_seed(c->run)};
+                                 .precision = (pel_precision)s->precision, .seed = pel_run_seed(c->run),
+                                 .ranks = s->ranks};
     const char *schedule = s->schedule != NULL               ? s->schedule
                            : s->steps > 0 || s->hours > 0 ? "cosine" : "constant";
     params.adam.decay = s->decay;
@@ -58,6 +59,7 @@ static pel_status make_trainer(pel_course *c)
         status = pel_models_open(s->model, pel_run_memory(c->run), &c->shadow, error);
     if (status == PEL_OK)
         status = agree(c, schedule);
+    params.checksum = pel_crc32(pel_crc32(0, c->agreed, strlen(c->agreed)), pel_version(), strlen(pel_version()));
     return status == PEL_OK ? pel_trainer_new(c->model, c->loss, &params, &c->trainer, error) : status;
 }
 
@@ -92,6 +94,10 @@ static pel_status open_all(pel_course *c)
     pel_error *error = pel_run_error(c->run);
     size_t memory = pel_run_memory(c->run);
     pel_status status = make_trainer(c);
+    if (pel_ranks_own(s->ranks) > 0)
+        return status;
+    if (status == PEL_OK)
+        status = pel_trainer_gather(pel_run_context(c->run), c->trainer);
     if (status == PEL_OK && s->validate != NULL)
         status = pel_validation_read(s->validate, memory, &c->validation, error);
     if (status == PEL_OK)

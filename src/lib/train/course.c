@@ -47,8 +47,9 @@ static pel_status begin(pel_course *c, const pel_bundle *bundle)
     c->state = pel_trainer_state(c->trainer);
     c->state->settings = c->agreed;
     c->state->now.last_psnr = (double)NAN;
-    pel_note(c->run, "%zu weights, %zu samples a step, %.1f MB", c->state->count, pel_trainer_samples(c->trainer),
-             (double)pel_trainer_memory(c->trainer) / 1e6);
+    pel_note(c->run, "%zu weights, %zu samples a step, %.1f MB, ranks: %zu", c->state->count,
+             pel_trainer_samples(c->trainer), (double)pel_trainer_memory(c->trainer) / 1e6,
+             pel_ranks_count(c->params->ranks));
     status = course_open_log(c);
     if (status == PEL_OK && c->validation.count > 0) {
         status = validate(c, &psnr);
@@ -188,6 +189,8 @@ pel_status pel_course_run(pel_course *c)
 {
     bool ended = false;
     pel_status status = PEL_OK;
+    if (pel_ranks_own(c->params->ranks) > 0)
+        return pel_trainer_serve(pel_run_context(c->run), c->trainer);
     c->mark_s = now_s();
     while (status == PEL_OK && done(c) < 1) {
         double begun_s = now_s();

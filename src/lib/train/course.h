@@ -7,6 +7,8 @@
 
 #include <pellucid/driver.h>
 
+#include "ranks.h"
+
 /* As pel-train(1) tells of its options; texts that may be NULL: schedule, checkpoint, log, validate. */
 typedef struct {
     const char *model, *output, *loss, *schedule, *checkpoint, *log, *validate;
@@ -15,6 +17,7 @@ typedef struct {
     double hours, rate, clip, decay, ema;
     int precision; /* pel_precision */
     bool resume;
+    pel_ranks *ranks; /* NULL: alone.  All but rank 0 read the model, and serve */
 } pel_course_params;
 
 typedef struct pel_course pel_course;
@@ -23,7 +26,7 @@ typedef struct pel_course pel_course;
  * it also after a failure. */
 pel_status pel_course_open(pel_run *run, const pel_course_params *params, pel_course **course);
 void pel_course_free(pel_course *course);
-/* Trains to the end, and writes the model. */
+/* Trains to the end, and writes the model; on other ranks than 0, serves to the end. */
 pel_status pel_course_run(pel_course *course);
 
 #endif

@@ -6,33 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pellucid/gradient.h>
 #include <pellucid/pool.h>
 
-#include "trainer.h"
-
-/* A sample's pictures, one after the other in `pictures`. */
-typedef struct {
-    float *inputs[PEL_CNN_INPUTS];
-    float *target;
-    float *estimate;               /* for a critic to learn from; else NULL */
-    double values[PEL_TRAIN_SUMS]; /* the loss, its terms */
-} sample;
-
-struct pel_trainer {
-    pel_model *model;
-    pel_loss *loss;
-    pel_trainer_params params;
-    pel_cnn *cnn;
-    pel_gradient *gradient;
-    pel_train_state state;
-    size_t sample_count;
-    sample *samples;
-    float *pictures;             /* of all samples */
-    const float *const **inputs; /* as pel_gradient_run wants them: pointers into samples */
-    const float **estimates, **truths; /* as pel_loss_learn does */
-    float *along;                /* the gradient */
-};
+#include "trainer-internal.h"
 
 pel_status pel_trainer_new(pel_model *model, pel_loss *loss, const pel_trainer_params *params, pel_trainer **trainer,
                            pel_error *error)
@@ -63,6 +39,7 @@ void pel_trainer_free(pel_trainer *t)
     pel_train_state_free(&t->state);
     pel_free(t->pictures);
     pel_free(t->along);
+    free(t->values);
     free(t->inputs);
     free(t->estimates);
     free(t->truths);
@@ -80,21 +57,21 @@ size_t pel_trainer_memory(const pel_trainer *t)
 
 /* ---- Compiling */
 
-/* Where each sample's pictures are. */
-static void place_samples(pel_trainer *t, bool estimates)
+/* Where each sample's pictures are: inputs and target of all samples, then the estimates, so that a rank's share of
+ * either is in one piece. */
+static void place_samples(pel_trainer *t)
 {
     const pel_cnn_pair *p = &t->state.pair;
-    float *at = t->pictures;
-    for (size_t i = 0; i < t->sample_count; i++) {
+    size_t made = pel_size_count(p->target);
+    for (size_t i = 0; i < t->here; i++) {
         sample *s = &t->samples[i];
+        float *at = t->pictures + i * t->pair_floats;
         for (size_t k = 0; k < p->input_count; k++) {
             s->inputs[k] = at;
             at += pel_size_count(p->inputs[k]);
         }
         s->target = at;
-        at += pel_size_count(p->target);
-        s->estimate = estimates ? at : NULL;
-        at += estimates ? pel_size_count(p->target) : 0;
+        s->estimate = t->made != NULL ? t->made + i * made : NULL;
         t->inputs[i] = (const float *const *)s->inputs;
         t->truths[i] = s->target;
         t->estimates[i] = s->estimate;
@@ -107,28 +84,32 @@ static void place_samples(pel_trainer *t, bool estimates)
 static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
 {
     const pel_cnn_pair *p = &t->state.pair;
-    bool estimates = pel_loss_learns(t->loss);
-    size_t floats = (estimates ? 2 : 1) * pel_size_count(p->target);
+    size_t made = pel_loss_learns(t->loss) ? pel_size_count(p->target) : 0, first;
+    t->pair_floats = pel_size_count(p->target);
     for (size_t k = 0; k < p->input_count; k++)
-        floats += pel_size_count(p->inputs[k]);
+        t->pair_floats += pel_size_count(p->inputs[k]);
     t->sample_count = t->params.batch * p->samples;
-    if (floats > SIZE_MAX / sizeof(float) / t->sample_count ||
-        (ctx->memory != 0 && t->sample_count * floats > ctx->memory / sizeof(float)))
+    t->share = pel_ranks_share(t->params.ranks, t->sample_count, &first);
+    t->here = pel_ranks_own(t->params.ranks) == 0 ? t->sample_count : t->share;
+    size_t floats = t->pair_floats + made, most = SIZE_MAX / sizeof(float) / t->sample_count;
+    if (floats > most || (ctx->memory != 0 && t->here * floats > ctx->memory / sizeof(float)))
         return pel_error_set(ctx->error, PEL_ELIMIT, "a batch of %zu samples is over the memory cap", t->sample_count);
-    t->samples = calloc(t->sample_count, sizeof *t->samples);
-    t->inputs = calloc(t->sample_count, sizeof *t->inputs);
-    t->estimates = calloc(t->sample_count, sizeof *t->estimates);
-    t->truths = calloc(t->sample_count, sizeof *t->truths);
-    t->pictures = pel_alloc_floats(t->sample_count * floats);
+    t->samples = calloc(t->here + 1, sizeof *t->samples);
+    t->inputs = calloc(t->here + 1, sizeof *t->inputs);
+    t->estimates = calloc(t->here + 1, sizeof *t->estimates);
+    t->truths = calloc(t->here + 1, sizeof *t->truths);
+    t->values = calloc(t->here + 1, sizeof *t->values);
+    t->pictures = pel_alloc_floats(t->here * floats + 1);
     t->along = pel_alloc_floats(pel_gradient_size(t->gradient));
-    if (t->samples == NULL || t->inputs == NULL || t->estimates == NULL || t->truths == NULL || t->pictures == NULL ||
-        t->along == NULL)
-        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory for %zu samples", t->sample_count);
-    place_samples(t, estimates);
+    if (t->samples == NULL || t->inputs == NULL || t->estimates == NULL || t->truths == NULL || t->values == NULL ||
+        t->pictures == NULL || t->along == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory for %zu samples", t->here);
+    t->made = made > 0 ? t->pictures + t->here * t->pair_floats : NULL;
+    place_samples(t);
     return PEL_OK;
 }
 
-static pel_status compile(const pel_context *ctx, pel_trainer *t)
+pel_status trainer_compile(const pel_context *ctx, pel_trainer *t)
 {
     const pel_cnn_pair *p = &t->state.pair;
     pel_gradient_options options = {.precision = t->params.precision, .parameters = true};
@@ -159,7 +140,9 @@ pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *t, const pel_b
 {
     pel_status status = pel_cnn_pair_sizes(ctx, t->cnn, bundle, &t->state.pair);
     if (status == PEL_OK)
-        status = compile(ctx, t);
+        status = trainer_begin_all(ctx, t);
+    if (status == PEL_OK)
+        status = trainer_compile(ctx, t);
     size_t extra = 0;
     if (status == PEL_OK)
         (void)pel_loss_state(t->loss, &extra);
@@ -167,7 +150,7 @@ pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *t, const pel_b
         status = pel_train_state_new(pel_gradient_size(t->gradient), sources, extra, &t->state, ctx->error);
     if (status == PEL_OK)
         load_weights(t);
-    return status == PEL_OK ? pel_gradient_load(ctx, t->gradient, t->state.weights) : status;
+    return status == PEL_OK ? trainer_load_all(ctx, t) : status;
 }
 
 static pel_status restore_loss(const pel_context *ctx, pel_trainer *t)
@@ -200,13 +183,15 @@ pel_status pel_trainer_resume(const pel_context *ctx, pel_trainer *t, pel_train_
     t->state = *state;
     pel_status status = check_pair(ctx, t);
     if (status == PEL_OK)
-        status = compile(ctx, t);
+        status = trainer_begin_all(ctx, t);
+    if (status == PEL_OK)
+        status = trainer_compile(ctx, t);
     if (status == PEL_OK && pel_gradient_size(t->gradient) != t->state.count)
         status = pel_error_set(ctx->error, PEL_EINVAL, "the checkpoint is of another model: %zu weights, not %zu",
                                t->state.count, pel_gradient_size(t->gradient));
     if (status == PEL_OK)
         status = restore_loss(ctx, t);
-    return status == PEL_OK ? pel_gradient_load(ctx, t->gradient, t->state.weights) : status;
+    return status == PEL_OK ? trainer_load_all(ctx, t) : status;
 }
 
 void pel_trainer_keep(pel_trainer *t)
@@ -256,7 +241,12 @@ static pel_status sample_loss(void *arg, size_t index, const float *const *outpu
         memset(gradients[k], 0, pel_size_count(pel_gradient_output(t->gradient, k)) * sizeof(float));
     if (s->estimate != NULL)
         memcpy(s->estimate, outputs[0], pel_size_count(t->state.pair.target) * sizeof(float));
-    return pel_loss_evaluate(t->loss, outputs[0], s->target, gradients[0], s->values + 1, &s->values[0], error);
+    return pel_loss_evaluate(t->loss, outputs[0], s->target, gradients[0], t->values[index] + 1, t->values[index], error);
+}
+
+pel_status trainer_run_share(const pel_context *ctx, pel_trainer *t)
+{
+    return pel_gradient_run(ctx, t->gradient, t->share, t->inputs, sample_loss, t, t->along, NULL);
 }
 
 /* Means over the samples, in their order. */
@@ -265,7 +255,7 @@ static void average_values(const pel_trainer *t, double *values)
     memset(values, 0, PEL_TRAIN_SUMS * sizeof *values);
     for (size_t i = 0; i < t->sample_count; i++)
         for (size_t k = 0; k <= pel_loss_count(t->loss); k++)
-            values[k] += t->samples[i].values[k] / (double)t->sample_count;
+            values[k] += t->values[i][k] / (double)t->sample_count;
 }
 
 /* The critic's turn, on the estimates of the step. */
@@ -281,8 +271,7 @@ static pel_status learn(const pel_context *ctx, pel_trainer *t, pel_trainer_repo
 pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *t, double done, pel_trainer_report *report)
 {
     pel_train_state *s = &t->state;
-    pel_status status =
-        pel_gradient_run(ctx, t->gradient, t->sample_count, t->inputs, sample_loss, t, t->along, NULL);
+    pel_status status = trainer_gradient_all(ctx, t);
     if (status != PEL_OK)
         return status;
     double scale = 1 / (double)t->sample_count;
@@ -298,9 +287,11 @@ pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *t, double done,
     pel_adam_step(ctx, &t->params.adam, s->now.step, report->rate, s->count, t->along, scale, s->weights, s->first,
                   s->second);
     pel_average_step(ctx, t->params.average, s->now.step, s->count, s->weights, s->average);
-    status = pel_gradient_load(ctx, t->gradient, s->weights);
-    return status == PEL_OK && pel_loss_learns(t->loss) ? learn(ctx, t, report) : status;
+    status = pel_loss_learns(t->loss) ? learn(ctx, t, report) : PEL_OK;
+    return status == PEL_OK ? trainer_load_all(ctx, t) : status;
 }
+
+const float *pel_trainer_gradient(const pel_trainer *t) { return t->along; }
 
 /* ---- Out of it */
 

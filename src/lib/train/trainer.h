@@ -10,6 +10,7 @@
 
 #include "checkpoint.h"
 #include "optimizer.h"
+#include "ranks.h"
 
 typedef struct {
     size_t batch;          /* pairs of a step */
@@ -19,6 +20,8 @@ typedef struct {
     double average;        /* decay of the average of weights; 0: it is the weights */
     pel_precision precision;
     uint64_t seed;         /* of a critic */
+    pel_ranks *ranks;      /* that train together; not owned; NULL: alone */
+    uint32_t checksum;     /* of model and settings, which must be the same on all of them */
 } pel_trainer_params;
 
 typedef struct pel_trainer pel_trainer;
@@ -27,6 +30,11 @@ typedef struct pel_trainer pel_trainer;
 pel_status pel_trainer_new(pel_model *model, pel_loss *loss, const pel_trainer_params *params, pel_trainer **trainer,
                            pel_error *error);
 void pel_trainer_free(pel_trainer *trainer);
+
+/* Rank 0, before anything else: waits for the others.  PEL_EINVAL: one has another checksum; or one failed before. */
+pel_status pel_trainer_gather(const pel_context *ctx, pel_trainer *trainer);
+/* On the other ranks, all there is to do, in place of what follows: until rank 0 ends (PEL_OK) or any fails. */
+pel_status pel_trainer_serve(const pel_context *ctx, pel_trainer *trainer);
 
 /* Compiles the model for pairs like this bundle, at its present weights, for `sources` sources of pairs. */
 pel_status pel_trainer_begin(const pel_context *ctx, pel_trainer *trainer, const pel_bundle *bundle, size_t sources);
@@ -51,6 +59,9 @@ typedef struct {
 /* One step on a full batch, of the model, and then of a critic, when the part `done` of the training lies behind.
  * PEL_ENUMERIC: loss or gradient are not finite; of the model's, the weights are as before. */
 pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *trainer, double done, pel_trainer_report *report);
+
+/* The gradient of that step: the sum over all samples, pel_train_state.count floats. */
+const float *pel_trainer_gradient(const pel_trainer *trainer);
 
 /* Copies weights (of the state: weights, average or best) to the tensors of a model of the same graph. */
 void pel_trainer_store(const pel_trainer *trainer, const float *weights, pel_model *model);
