@@ -106,7 +106,7 @@ unit_tests += tests/unit/model
 tests_unit_model_SOURCES = tests/unit/model.c
 tests_unit_model_LDADD = libpellucid-nn.la $(LDADD)
 # Gradients node by node, in double: what the fast ones are held to.
-gradient_plain = src/lib/nn/gradient-plain.c src/lib/nn/gradient-plain.h
+gradient_plain = src/lib/nn/gradient/gradient-plain.c src/lib/nn/gradient/gradient-plain.h
 unit_tests += tests/unit/gradient-plain tests/unit/gradient
 tests_unit_gradient_SOURCES = tests/unit/gradient.c $(gradient_plain)
 tests_unit_gradient_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)

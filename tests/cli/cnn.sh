@@ -196,7 +196,7 @@ ok [ "$(cat out)" = 'soft	For tests only.' ]
 pipe_is 0 'pel-cnn -m soft <spot.pel'
 whole
 # The manual names all operators.
-grep -oh '\({\|[A-Z](\)"[A-Z][A-Za-z0-9]*"[,)]' "$top_srcdir"/src/lib/nn/operators-*.c | cut -d'"' -f2 | sort -u >names
+grep -oh '\({\|[A-Z](\)"[A-Z][A-Za-z0-9]*"[,)]' "$top_srcdir"/src/lib/nn/operator/operators-*.c | cut -d'"' -f2 | sort -u >names
 ok [ "$(wc -l <names)" -gt 80 ]
 while read -r name; do grep -qw "$name" "$top_srcdir/man/pel-cnn.1.in" || fail "$name is not in the manual"; done <names
 done_testing

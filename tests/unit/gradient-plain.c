@@ -5,7 +5,7 @@
 #include <pellucid/pool.h>
 
 #include "check.h"
-#include "src/lib/nn/gradient-plain.h"
+#include "src/lib/nn/gradient/gradient-plain.h"
 
 enum { W = 6, H = 5, SAMPLES = 5, PLANE = W * H };
 

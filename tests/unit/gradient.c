@@ -10,8 +10,8 @@
 #include <pellucid/pool.h>
 
 #include "check.h"
-#include "src/lib/nn/gradient-internal.h"
-#include "src/lib/nn/gradient-plain.h"
+#include "src/lib/nn/gradient/gradient-internal.h"
+#include "src/lib/nn/gradient/gradient-plain.h"
 
 #define MOST 8
 #define SAMPLES 3

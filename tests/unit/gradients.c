@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "check.h"
-#include "src/lib/nn/operator.h"
+#include "src/lib/nn/operator/operator.h"
 
 /* A case.  Inputs are separated by a space:
  *   AxB*2x3   float, random from -1 to 1; a capital stands for a random size: H, W, D from 4 to 8, others from 1 to 4;

@@ -11,7 +11,7 @@
 #include <pellucid/pool.h>
 
 #include "check.h"
-#include "src/lib/nn/plan.h"
+#include "src/lib/nn/engine/plan.h"
 #include "tiles.h"
 
 static pel_context context;

@@ -9,7 +9,7 @@
 #include <pellucid/model.h>
 
 #include "check.h"
-#include "src/lib/nn/operator.h"
+#include "src/lib/nn/operator/operator.h"
 
 static uint32_t seed = 7;
 static pel_error error;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "axis.h"
-#include "plan.h"
+#include "operator/axis.h"
+#include "engine/plan.h"
 
 /* ---- The maximum of windows that tile the picture: its gradient goes to the first sample that has it */
 

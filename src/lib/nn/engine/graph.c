@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "graph.h"
-#include "names.h"
-#include "parameters.h"
+#include "model/names.h"
+#include "gradient/parameters.h"
 
 /* ---- Storage */
 

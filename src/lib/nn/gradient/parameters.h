@@ -5,7 +5,7 @@
 
 #include <pellucid/gradient.h>
 
-#include "graph.h"
+#include "engine/graph.h"
 
 /* What of a graph takes part.  A graph folds what is constant; here, what depends on parameters is none. */
 typedef struct {

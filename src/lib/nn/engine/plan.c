@@ -8,7 +8,7 @@
 #include <pellucid/cpu.h>
 #include <pellucid/pool.h>
 
-#include "autodiff.h"
+#include "gradient/autodiff.h"
 #include "plan.h"
 
 #define BAND 4096 /* pixels of a band for each thread */

@@ -7,7 +7,7 @@
 
 #include <pellucid/pool.h>
 
-#include "axis.h"
+#include "operator/axis.h"
 #include "plan.h"
 
 typedef struct {

@@ -17,7 +17,7 @@
 #include <pellucid/network.h>
 
 #include "graph.h"
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 typedef struct {
     size_t c, w, h;

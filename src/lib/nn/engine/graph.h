@@ -3,7 +3,7 @@
 #ifndef PEL_NN_GRAPH_H
 #define PEL_NN_GRAPH_H
 
-#include "operator.h"
+#include "operator/operator.h"
 
 typedef struct {
     const char *name;  /* in the model, or "" */

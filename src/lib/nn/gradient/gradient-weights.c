@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#include "conv.h"
+#include "engine/conv.h"
 
 typedef struct {
     size_t groups, big, small; /* channels of a group */

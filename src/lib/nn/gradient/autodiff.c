@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "autodiff.h"
-#include "match.h"
-#include "operator-internal.h"
+#include "engine/match.h"
+#include "operator/operator-internal.h"
 
 enum {
     CONV, CONV_TRANSPOSE, ADD, SUB, MUL, DIV, NEG, SPLIT, CONCAT, TO_SPACE, TO_DEPTH, MEAN, STANDARDISE,

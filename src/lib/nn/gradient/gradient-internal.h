@@ -5,7 +5,7 @@
 
 #include <pellucid/gradient.h>
 
-#include "plan.h"
+#include "engine/plan.h"
 
 /* pel_gradient_new, for these inner loops. */
 pel_status gradient_new(const pel_context *ctx, const pel_model *model, const pel_size *inputs,

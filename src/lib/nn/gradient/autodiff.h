@@ -3,7 +3,7 @@
 #ifndef PEL_NN_AUTODIFF_H
 #define PEL_NN_AUTODIFF_H
 
-#include "graph.h"
+#include "engine/graph.h"
 
 /* Further inputs of the graph, the gradients of a loss with respect to its outputs, and nodes that compute those with
  * respect to parameters (sinks) and, where `inputs`, to the inputs: further outputs, as many as there are

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "plan.h"
+#include "engine/plan.h"
 
 /* ---- Over channels */
 
