@@ -30,7 +30,7 @@ typedef struct {
 const pel_net_info *pel_net_find(size_t index);
 
 /* An untrained model: convolutions by K. He et al. (Delving deep into rectifiers, ICCV 2015: normal, variance 2 over the
- * inputs), the last one of a net that corrects its input a tenth of that, so that it begins near the identity. 
+ * inputs), the last one of a net that corrects its input a tenth of that, so that it begins with a small correction.
  * PEL_EINVAL for a name that is none, or parameters that do not suit it. */
 pel_status pel_net_build(const char *name, const pel_net_params *params, pel_model **model, pel_error *error);
 

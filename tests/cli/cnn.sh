@@ -173,6 +173,16 @@ no_end
 is 1 bash -c 'pel-cnn -m smooth.onnx --memory 1K <spot.pel'
 no_end
 
+# The mask's bad samples are filled before, and NaN after; of an estimate, those of the measurement.
+pel-read "$top_srcdir/data/samples/cluster.fits" >cluster.pel
+pipe_is 0 'pel-cnn -m small.onnx -q <cluster.pel'
+bad=$(stat_of image 10 <out)
+pipe_is 0 'pel-wiener -q -k gauss:1 <cluster.pel'
+ok [ "$bad" -gt 0 ]
+ok [ "$bad" = "$(stat_of image 10 <out)" ]
+pipe_is 0 'pel-cnn -m small.onnx -q --inpaint <cluster.pel'
+ok [ "$(stat_of image 10 <out)" = 0 ]
+
 # Looking at models.
 is 0 pel-cnn -m smooth.onnx --describe
 ok grep -q '^input	image	1 x 1 x h x w$' out

@@ -13,7 +13,7 @@ ok [ "$(cksum <a.onnx)" != "$(cksum <b.onnx)" ]
 is 0 pel-cnn --describe -m a.onnx
 ok grep -q '^pellucid.architecture	unet --width 8 --depth 3 --channels 3 --seed 4$' out
 ok grep -q '^pellucid.multiple	4$' out
-# An untrained net is close to the identity, at any size.
+# At any size.
 scene 37x23x1x3 >scene.pel
 pipe_is 0 'pel-cnn -m a.onnx <scene.pel'
 ok [ "$(pel-info <out | grep -c '	image	37x23x1x3	')" -eq 1 ]

@@ -57,6 +57,18 @@ pel_status cnn_run_luma(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *
                         const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
                         pel_cnn_report *report);
 
+/* cnn-mask.c.  Where the stream has a mask: the bundle (and the window's frames) with those samples of the measurement, data
+ * or else the image, as NaN.  Clear with cnn_masked_clear, also after a failure. */
+typedef struct {
+    bool applies; /* else nothing is flagged */
+    pel_bundle bundle;
+    pel_frame *flagged;
+    const pel_frame *frames[2 * MOST_WINDOW + 1];
+} cnn_masked;
+pel_status cnn_apply_mask(const pel_bundle *bundle, const pel_frame *const *frames, size_t window, cnn_masked *m,
+                          pel_error *error);
+void cnn_masked_clear(cnn_masked *m);
+
 /* cnn-strips.c.  Compiles for strips of the picture's columns, the widest that the memory takes: a strip is as much wider
  * than what is kept of it as the model sees.  PEL_ELIMIT with the text that is in the error already: none are narrow
  * enough. */

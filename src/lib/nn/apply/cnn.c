@@ -41,7 +41,7 @@ static pel_status read_role(const pel_model *m, size_t k, role *to, size_t *sour
 }
 
 static pel_status read_number(const pel_model *m, const char *key, double least, double most, double otherwise,
-                              double *value, pel_error *error)
+                              bool whole, double *value, pel_error *error)
 {
     const char *text = pel_model_metadata(m, key);
     char *end;
@@ -49,7 +49,7 @@ static pel_status read_number(const pel_model *m, const char *key, double least,
     if (text == NULL)
         return PEL_OK;
     *value = strtod(text, &end);
-    if (end == text || *end != '\0' || !(*value >= least && *value <= most))
+    if (end == text || *end != '\0' || !(*value >= least && *value <= most) || (whole && *value != floor(*value)))
         return pel_error_set(error, PEL_EINVAL, "the model's metadata %s is '%.40s'", key, text);
     return PEL_OK;
 }
@@ -74,7 +74,7 @@ static pel_status read_metadata(pel_cnn *c, pel_error *error)
         }
     }
     if (status == PEL_OK)
-        status = read_number(m, "pellucid.window", 0, MOST_WINDOW, 0, &window, error);
+        status = read_number(m, "pellucid.window", 0, MOST_WINDOW, 0, true, &window, error);
     if (status == PEL_OK)
         c->window = (size_t)window;
     if (status == PEL_OK && c->channels % (2 * c->window + 1) != 0)
@@ -84,9 +84,9 @@ static pel_status read_metadata(pel_cnn *c, pel_error *error)
     if (status == PEL_OK && !image)
         status = pel_error_set(error, PEL_EINVAL, "none of the model's inputs is the image");
     if (status == PEL_OK)
-        status = read_number(m, "pellucid.range", 1e-6, 1e6, 1, &c->range, error);
+        status = read_number(m, "pellucid.range", 1e-6, 1e6, 1, false, &c->range, error);
     if (status == PEL_OK)
-        status = read_number(m, "pellucid.multiple", 1, 4096, 1, &multiple, error);
+        status = read_number(m, "pellucid.multiple", 1, 4096, 1, true, &multiple, error);
     if (status == PEL_OK)
         c->multiple = (size_t)multiple;
     c->multiple_said = pel_model_metadata(m, "pellucid.multiple") != NULL;
@@ -317,9 +317,10 @@ static bool has_state(const pel_cnn *c)
     return state;
 }
 
-pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
-                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
-                       pel_cnn_report *report)
+/* On a bundle whose bad samples are NaN. */
+static pel_status run_bundle(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                             const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
+                             pel_cnn_report *report)
 {
     const pel_frame *image = bundle->image;
     job j = {ctx, cnn, bundle, frames, params, report, image->size, image->size};
@@ -356,5 +357,20 @@ pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *b
         pel_frame_unref(*result);
         *result = NULL;
     }
+    return status;
+}
+
+pel_status pel_cnn_run(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
+                       const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
+                       pel_cnn_report *report)
+{
+    cnn_masked masked;
+    *result = NULL;
+    pel_status status = cnn_apply_mask(bundle, frames, cnn->window, &masked, ctx->error);
+    if (status == PEL_OK && masked.applies)
+        status = run_bundle(ctx, cnn, &masked.bundle, frames != NULL ? masked.frames : NULL, params, result, report);
+    else if (status == PEL_OK)
+        status = run_bundle(ctx, cnn, bundle, frames, params, result, report);
+    cnn_masked_clear(&masked);
     return status;
 }

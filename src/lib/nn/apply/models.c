@@ -60,7 +60,8 @@ pel_status pel_models_list(char **list, pel_error *error)
     struct dirent **entries = NULL;
     text t = {NULL, 0, 0, false};
     int count = scandir(pel_models_folder(), &entries, is_model, alphasort);
-    if (count < 0 && errno != ENOENT)
+    const char *set = getenv("PELLUCID_MODELS");
+    if (count < 0 && (errno != ENOENT || (set != NULL && set[0] != '\0'))) /* the installed one may be missing */
         return pel_error_set(error, PEL_EIO, "%s: %s", pel_models_folder(), strerror(errno));
     for (int i = 0; i < count; i++) {
         list_one(&t, entries[i]->d_name);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -45,6 +46,9 @@ pel_status text_finish(text *t, char **to, pel_error *error)
 {
     text_add(t, "%s", ""); /* there is one, even if nothing was added */
     *to = t->failed ? NULL : t->at;
+    for (size_t i = 0; *to != NULL && i < t->length; i++)
+        if (iscntrl((unsigned char)t->at[i]) && t->at[i] != '\t' && t->at[i] != '\n')
+            t->at[i] = '?';
     if (!t->failed)
         return PEL_OK;
     pel_free(t->at);

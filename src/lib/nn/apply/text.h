@@ -12,7 +12,8 @@ typedef struct {
 } text;
 
 void text_add(text *t, const char *format, ...) PEL_PRINTF(2, 3);
-/* The text becomes the caller's; PEL_ENOMEM. */
+/* The text becomes the caller's; control characters but tabs and line feeds, which a terminal might heed, become '?'.
+ * PEL_ENOMEM. */
 pel_status text_finish(text *t, char **to, pel_error *error);
 
 #endif

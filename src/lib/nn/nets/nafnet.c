@@ -38,29 +38,33 @@ static val gate(net *n, val x)
     return net_pair(n, "Mul", a, b);
 }
 
+/* No activation follows: half the variance keeps that of what comes in. */
+#define LINEAR 0.70710678
+
 static val block(net *n, val x)
 {
     int64_t c = x.channels;
-    val y = net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1});
-    y = gate(n, net_conv(n, y, 2 * c, (layer){.kernel = 3, .groups = 2 * c}));
-    val attention = net_conv(n, net_act(n, y, "GlobalAveragePool"), c, (layer){.kernel = 1});
-    y = net_conv(n, net_pair(n, "Mul", y, attention), c, (layer){.kernel = 1});
+    val y = net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1, .gain = LINEAR});
+    y = gate(n, net_conv(n, y, 2 * c, (layer){.kernel = 3, .groups = 2 * c, .gain = LINEAR}));
+    val attention = net_conv(n, net_act(n, y, "GlobalAveragePool"), c, (layer){.kernel = 1, .gain = LINEAR});
+    y = net_conv(n, net_pair(n, "Mul", y, attention), c, (layer){.kernel = 1, .gain = LINEAR});
     x = net_pair(n, "Add", x, net_weigh(n, y, 0.1));
-    y = gate(n, net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1}));
-    return net_pair(n, "Add", x, net_weigh(n, net_conv(n, y, c, (layer){.kernel = 1}), 0.1));
+    y = gate(n, net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1, .gain = LINEAR}));
+    return net_pair(n, "Add", x, net_weigh(n, net_conv(n, y, c, (layer){.kernel = 1, .gain = LINEAR}), 0.1));
 }
 
 void net_nafnet(net *n)
 {
     val image = net_input(n, "image", n->o.channels, "image"), skip[MOST_LEVELS];
-    val x = net_conv3(n, image, n->o.width);
+    val x = net_conv(n, image, n->o.width, (layer){.kernel = 3, .gain = LINEAR});
     for (int64_t level = 0; level < n->o.depth; level++) {
         skip[level] = x = block(n, x);
-        x = net_conv(n, x, 2 * x.channels, (layer){.kernel = 2, .stride = 2});
+        x = net_conv(n, x, 2 * x.channels, (layer){.kernel = 2, .stride = 2, .gain = LINEAR});
     }
     x = block(n, x);
     for (int64_t level = n->o.depth; level-- > 0;) {
-        x = net_blocks(n, net_conv(n, x, 2 * x.channels, (layer){.kernel = 1, .no_bias = true}), 2, false);
+        x = net_blocks(n, net_conv(n, x, 2 * x.channels, (layer){.kernel = 1, .no_bias = true, .gain = LINEAR}),
+                       2, false);
         x = block(n, net_pair(n, "Add", x, skip[level]));
     }
     net_output(n, net_pair(n, "Add", image, net_conv3_last(n, x, n->o.channels)), "output");
