@@ -1,9 +1,9 @@
 /* ranks.c - training on several processes against training in one: for tests/cli/mpi.sh.
  *
- *     mpirun -n N ranks gradient MODEL.onnx LOSS BATCH    a gradient of N ranks, and that of one process; their difference
- *     ranks models A.onnx B.onnx                          the difference of two models' weights
+ *     mpirun -n N ranks gradient MODEL.onnx LOSS BATCH    of the gradients of N ranks and of one process
+ *     ranks models A.onnx B.onnx                          of two models' weights
  *
- * Differences are relative: the norm of the difference over the norm.
+ * Tells relative differences: the norm of the difference over the norm.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -37,8 +37,8 @@ typedef struct {
 
 static void open_learner(learner *l, char **arguments, pel_ranks *ranks)
 {
-    pel_trainer_params params = {.batch = (size_t)atoi(arguments[2]), .schedule = {.kind = PEL_RATE_CONSTANT, .rate = 1e-3},
-                                 .adam = PEL_ADAM_USUAL, .average = 0.9, .ranks = ranks};
+    pel_trainer_params params = {.batch = (size_t)atoi(arguments[2]), .adam = PEL_ADAM_USUAL, .average = 0.9,
+                                 .schedule = {.kind = PEL_RATE_CONSTANT, .rate = 1e-3}, .ranks = ranks};
     must(pel_model_read(arguments[0], 0, &l->model, &error));
     must(pel_loss_parse(arguments[1], &l->loss, &error));
     must(pel_trainer_new(l->model, l->loss, &params, &l->trainer, &error));
@@ -112,7 +112,8 @@ static void lead(pel_ranks *ranks, char **arguments)
         step_both(both, (size_t)atoi(arguments[2]), &seed, step == 0, reports);
         double apart = difference(pel_trainer_gradient(both[0].trainer), pel_trainer_gradient(both[1].trainer),
                                   pel_trainer_state(both[1].trainer)->count);
-        printf("%zu ranks, %s, step %d: gradients differ by %.2g\n", pel_ranks_count(ranks), arguments[1], step + 1, apart);
+        printf("%zu ranks, %s, step %d: gradients differ by %.2g\n", pel_ranks_count(ranks), arguments[1], step + 1,
+               apart);
         CHECK(apart < (step == 0 ? 1e-6 : 1e-4), "(%g)", apart);
         for (size_t k = 0; k <= pel_loss_count(both[0].loss); k++)
             CHECK_NEAR(reports[0].values[k], reports[1].values[k], step == 0 ? 0 : 1e-4 * fabs(reports[1].values[k]));

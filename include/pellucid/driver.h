@@ -47,7 +47,7 @@ typedef struct {
     pel_status (*image)(pel_run *run, const pel_bundle *bundle); /* NULL: pass on */
     pel_status (*drain)(pel_run *run);  /* before each end line; may be NULL */
     void (*stop)(pel_run *run);         /* always, at the end, after start was called; may be NULL */
-    /* Where errors, warnings and notes go in place of stderr, where another process speaks for this one; NULL: there. */
+    /* Takes errors, warnings and notes, where another process speaks for this one; NULL: they go to stderr. */
     void (*message)(const char *text);
 } pel_program;
 

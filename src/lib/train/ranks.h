@@ -2,11 +2,11 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Rank 0 leads.  The others serve: they wait for an order, do it, and tell when all meet for the next how it went.  So a
- * failure on any rank is known to all before anybody waits for data that will not come, and rank 0 alone tells of it.
+ * Rank 0 leads.  The others serve: they wait for an order, do it, and tell when all meet for the next how it went.  So
+ * a failure on any rank is known to all before anybody waits for data that will not come, and rank 0 alone tells of it.
  *
- * All functions but pel_ranks_open take NULL for a process that is alone.  Open MPI ends all ranks by itself when one of
- * them crashes, is killed, or cannot be reached.
+ * All functions but pel_ranks_open take NULL for a process that is alone.  Open MPI ends all ranks by itself when one
+ * of them crashes, is killed, or cannot be reached.
  */
 #ifndef PELLUCID_RANKS_H
 #define PELLUCID_RANKS_H
@@ -36,12 +36,12 @@ size_t pel_ranks_share(const pel_ranks *ranks, size_t items, size_t *first);
 pel_status pel_ranks_meet(pel_ranks *ranks, int *order, pel_status status, pel_error *error);
 
 /* What all ranks call at the same time, after they met: bytes of rank 0 for all; items, each rank's share of all that
- * rank 0 has, and back. */
+ * rank 0 has, and back to it. */
 void pel_ranks_tell(pel_ranks *ranks, void *data, size_t bytes);
 void pel_ranks_deal(pel_ranks *ranks, void *items, size_t item_bytes, size_t count);
 void pel_ranks_gather(pel_ranks *ranks, void *items, size_t item_bytes, size_t count);
-/* The sum of all ranks' values, in rank 0's (the others' are spoilt).  They are added along a binary tree of ranks, that
- * depends on their number alone: the same values give the same bits. */
+/* The sum of all ranks' values, in rank 0's (the others' are spoilt).  They are added along a binary tree of ranks,
+ * that depends on their number alone: the same values give the same bits. */
 void pel_ranks_sum(pel_ranks *ranks, float *values, size_t count);
 
 #endif

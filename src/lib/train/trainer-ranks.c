@@ -1,8 +1,8 @@
 /* trainer-ranks.c - a step of training on several ranks: what rank 0 orders, and what the others do.
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * Each order has two sides that send and receive the same data.  Rank 0's are trainer_*_all; that of the others is a row
- * in `jobs`, and what it fails with is told at the next meeting (ranks.h).  Alone, the orders cost nothing. */
+ * Each order has two sides that send and receive the same data.  Rank 0's are trainer_*_all; that of the others is a
+ * row in `jobs`, and what it fails with is told at the next meeting (ranks.h).  Alone, the orders cost nothing. */
 #include "config.h"
 
 #include <string.h>
@@ -84,9 +84,9 @@ static pel_status serve_agree(const pel_context *ctx, pel_trainer *t)
 {
     uint32_t checksum = 0;
     pel_ranks_tell(t->params.ranks, &checksum, sizeof checksum);
-    return checksum == t->params.checksum
-               ? PEL_OK
-               : pel_error_set(ctx->error, PEL_EINVAL, "the model, the settings or the version are not those of rank 0");
+    if (checksum == t->params.checksum)
+        return PEL_OK;
+    return pel_error_set(ctx->error, PEL_EINVAL, "the model, the settings or the version are not those of rank 0");
 }
 
 static pel_status serve_ready(const pel_context *ctx, pel_trainer *t)
