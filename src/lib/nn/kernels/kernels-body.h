@@ -303,8 +303,11 @@ INLINE void winograd_out_body(const float *m, size_t plane, void *const rows[4],
     vec half[6][4]; /* after the transform along x */
     for (size_t y = 0; y < 6; y++) {
         vec d[6];
-        for (size_t x = 0; x < 6; x++)
-            d[x] = load(m + (6 * y + x) * plane + c);
+        for (size_t x = 0; x < 6; x++) {
+            const float *at = m + (6 * y + x) * plane + c;
+            d[x] = load(at);
+            __builtin_prefetch(at + 2 * LANES); /* the next tile's: 36 streams are too many for the hardware */
+        }
         out_1d(d, half[y], size);
     }
     for (size_t x = 0; x < nx; x++) {
