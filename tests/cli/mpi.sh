@@ -16,7 +16,8 @@ if ! grep -q '^#define PEL_MPI 1' "$top_builddir/config.h"; then
 fi
 
 # All ranks on this machine, whatever it has; in containers they may not read each other's memory.
-export OMPI_MCA_btl_vader_single_copy_mechanism=none
+# After a failure mpirun would give each rank two seconds.
+export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_odls_base_sigkill_timeout=0
 # What MPI keeps until the end is not ours.  Its plugins are gone by then: whole stacks tell who loaded them.
 { cat "$top_srcdir/tests/lsan.supp"; printf 'leak:%s\n' libmpi libopen-pal libopen-rte libevent; } >lsan.supp
 export LSAN_OPTIONS="suppressions=$PWD/lsan.supp:print_suppressions=0"
@@ -48,7 +49,7 @@ pipe_is 0 "$mpirun -n 1 pel-train $whole -o again.onnx <pairs.pel"
 ok cmp one.onnx again.onnx
 
 # Killed, whichever process of the run it hits, and resumed.
-long=(pel-train "${short[@]}" --loss "l1,gan:critic.onnx:0.1" --steps 200 --checkpoint-every 10 --seed 5 --log-every 4
+long=(pel-train "${short[@]}" --loss "l1,gan:critic.onnx:0.1" --steps 120 --checkpoint-every 10 --seed 5 --log-every 4
   --pairs-from 'scene 64x48x1x1 frames 2 | pel-crop --random 24 --repeat 9 --seed $SEED | pel-noise 0.1 --seed $SEED')
 is 0 $two "${long[@]}" -o whole.onnx --checkpoint whole.ck --log whole.tsv
 children() { cat "/proc/$1/task/$1/children"; }
