@@ -22,7 +22,8 @@ pel_status pel_models_open(const char *name, size_t memory, pel_model **model, p
 pel_status pel_models_list(char **text, pel_error *error);
 
 /* Lines of a key, a tab and what there is to say: names, inputs, weights, metadata, cost and receptive field of a picture
- * of 256 x 256 (or what the model says), and of each layer its weights' shape and cost.  Free with pel_free. */
+ * of 256 x 256 (or what the model says), and of each layer the name of what it makes, its weights' shape and cost.  Free with
+ * pel_free. */
 pel_status pel_models_describe(const pel_context *ctx, const pel_model *model, char **text);
 
 PEL_END_DECLS

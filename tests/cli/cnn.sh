@@ -189,7 +189,7 @@ ok grep -q '^input	image	1 x 1 x h x w$' out
 ok grep -q '^cost	9.* *kMAC/px\|^cost	0.0 kMAC/px' out
 ok grep -q '^pellucid.card	For tests only.$' out
 ok grep -q '^sees	3x3 pixels: 1 left, 1 right, 1 up, 1 down$' out
-ok grep -q '^layer 1	Conv	1x1x3x3	9 MAC/px$' out
+ok grep -q '^layer 1 output	Conv	1x1x3x3	9 MAC/px$' out
 is 0 pel-cnn -m mean.onnx --describe
 ok grep -q '^sees	the whole picture$' out
 pel-net ircnn --width 8 -o ircnn.onnx # dilations 1 2 3 4 3 2 1

@@ -34,6 +34,14 @@ ok [ "$(tail -n 1 log.tsv | cut -f 1)" = 12 ]
 pipe_is 0 "pel-train ${short[*]} -o c.onnx --loss charbonnier,ssim:0.1 --steps 12 --lr 2e-3 <pairs.pel"
 ok [ "$(cksum <a.onnx)" != "$(cksum <c.onnx)" ]
 
+# The features that come along: their distance from the truth grows with the noise.
+export PELLUCID_MODELS=$top_srcdir/data/models
+for noise in 0.02 0.1; do
+  pipe_is 0 "scene 64x48x1x1 frames 3 | pel-crop --random 16 --repeat 4 --seed 1 | pel-noise $noise |
+    pel-train ${short[*]} -o c.onnx --loss perceptual:features@v4+v9 --steps 1 --log $noise.tsv"
+done
+ok awk -F '\t' '$1 == 1 { v[++n] = $3 } END { exit !(n == 2 && v[1] > 0 && v[2] > 4 * v[1]) }' 0.02.tsv 0.1.tsv
+
 # What options do: each changes the weights.
 for option in '--schedule constant' '--schedule step:4' '--warmup 5' '--clip 0.001' '--decay 0.1' '--ema 0' '--batch 5' '--loss l1'; do
   pipe_is 0 "pel-train ${short[*]} -o c.onnx --loss charbonnier,ssim:0.1 --steps 12 $option <pairs.pel"

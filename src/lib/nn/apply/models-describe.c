@@ -60,7 +60,7 @@ static void describe_layers(text *t, const pel_model *m, const pel_network *net,
         const pel_node *n = &m->nodes[i];
         const pel_model_tensor *w = n->input_count > 1 ? pel_model_find_tensor(m, n->inputs[1]) : NULL;
         double macs = net != NULL ? pel_network_node_macs(net, i) : 0;
-        text_add(t, "layer %zu\t%s", i, n->operator);
+        text_add(t, "layer %zu %s\t%s", i, n->output_count > 0 ? n->outputs[0] : "", n->operator);
         for (size_t k = 0; w != NULL && k < w->rank; k++)
             text_add(t, "%s%lld", k > 0 ? "x" : "\t", (long long)w->dims[k]);
         if (macs > 0)
