@@ -31,7 +31,7 @@ libpel_nn_la_SOURCES += src/lib/nn/engine/graph.c src/lib/nn/engine/graph.h src/
 
 # Gradients.
 pelinclude_HEADERS += include/pellucid/gradient.h
-libpel_nn_la_SOURCES += src/lib/nn/gradient/autodiff.c src/lib/nn/gradient/autodiff.h src/lib/nn/gradient/gradient.c \
+libpel_nn_la_SOURCES += src/lib/nn/gradient/autodiff.c src/lib/nn/gradient/autodiff-rules.c src/lib/nn/gradient/autodiff-internal.h src/lib/nn/gradient/autodiff.h src/lib/nn/gradient/gradient.c \
   src/lib/nn/gradient/gradient-internal.h src/lib/nn/gradient/gradient-steps.c \
   src/lib/nn/gradient/gradient-weights.c src/lib/nn/gradient/gradient-norm.c src/lib/nn/gradient/parameters.c \
   src/lib/nn/gradient/parameters.h
