@@ -30,7 +30,7 @@ typedef struct {
     pel_precision precision; /* the same in all runs of a pel_cnn */
     pel_cnn_colour colour;
     double sigma;  /* in samples of the stream; NaN: the companion's */
-    bool inpaint;  /* keep the model's samples where the image's are bad (NaN, infinite) */
+    bool inpaint;  /* keep the model's samples where the image's are bad (NaN, infinite, flagged by the mask) */
 } pel_cnn_params;
 
 typedef struct {

@@ -24,8 +24,9 @@ typedef struct {
     bool inputs;     /* the gradients by its inputs are wanted */
 } pel_gradient_options;
 
-/* A tensor of the model that training changes: a float initializer that is used other than as a constant of shapes.
- * All parameters together are one array of floats, in the order of the model's tensors. */
+/* A tensor of the model that training changes: of floats, used by its values (not as a size, a scale of Resize, bounds of
+ * Clip, or the statistics of BatchNormalization), and of more than one number where it is an operand of arithmetic.  All
+ * parameters together are one array of floats, in the order of the model's tensors. */
 typedef struct {
     const pel_model_tensor *tensor;
     size_t offset, count; /* floats, in that array */

@@ -16,7 +16,8 @@ typedef enum {
     PEL_FP32,
     /* Weights and inputs of convolutions are rounded to bfloat16 (8 bits of mantissa) where that can be fast, their
      * products summed in float: from 16 channels in to 8 out on, ungrouped.  Processors with AMX or AVX512-BF16 have
-     * instructions for that; others compute the same, and gain nothing but memory. */
+     * instructions for that; others compute the same, may be slower than with
+     * PEL_FP32, and gain memory alone. */
     PEL_BF16,
 } pel_precision;
 

@@ -209,4 +209,12 @@ whole
 grep -oh '\({\|[A-Z](\)"[A-Z][A-Za-z0-9]*"[,)]' "$top_srcdir"/src/lib/nn/operator/operators-*.c | cut -d'"' -f2 | sort -u >names
 ok [ "$(wc -l <names)" -gt 80 ]
 while read -r name; do grep -qw "$name" "$top_srcdir/man/pel-cnn.1.in" || fail "$name is not in the manual"; done <names
+# What strangers write does not reach the terminal as commands.
+LC_ALL=C sed 's/Untrained/Un\x1b[31med/' small.onnx >escape.onnx
+ok grep -q "$(printf '\033')" escape.onnx
+is 0 pel-cnn --describe -m escape.onnx
+ok grep -q 'Un?\[31med' out
+PELLUCID_MODELS=$work/absent
+is 1 pel-cnn --list
+said 'absent'
 done_testing

@@ -52,21 +52,10 @@ static size_t data_inputs(const char *op, bool *weights)
     return OPERATOR_INPUTS;
 }
 
-/* Is the name among those, separated by spaces, of the metadata pellucid.fixed? */
-static bool is_fixed(const pel_model *m, const char *name)
-{
-    const char *fixed = pel_model_metadata(m, "pellucid.fixed");
-    size_t length = strlen(name);
-    for (const char *at = fixed; at != NULL && length > 0 && (at = strstr(at, name)) != NULL; at += length)
-        if ((at == fixed || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
-
 bool nn_is_parameter(const pel_model *m, const pel_model_tensor *t)
 {
     size_t count = pel_model_tensor_count(t);
-    if (t->type != PEL_MODEL_FLOAT || count == 0 || is_fixed(m, t->name))
+    if (t->type != PEL_MODEL_FLOAT || count == 0)
         return false;
     for (size_t i = 0; i < m->node_count; i++) {
         const pel_node *n = &m->nodes[i];

@@ -18,7 +18,7 @@ typedef struct {
 
 /* Parameters are float tensors that a node uses by their values (not as a size, a scale of Resize, bounds of Clip, or the
  * statistics of BatchNormalization), and of more than one number where they are an operand of pointwise arithmetic: a
- * single one there is a constant of the formula.  Tensors that the metadata pellucid.fixed name are none. */
+ * single one there is a constant of the formula. */
 bool nn_is_parameter(const pel_model *model, const pel_model_tensor *tensor);
 
 /* For a graph that trains.  PEL_EINVAL: an operator on the way has no gradient. */
