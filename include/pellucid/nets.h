@@ -9,7 +9,9 @@
 
 PEL_BEGIN_DECLS
 
-/* 0 stands for the architecture's own. */
+#define PEL_NET_MOST_LEVELS 5 /* of drunet */
+
+/* 0 (NULL) stands for the architecture's own. */
 typedef struct {
     int64_t width;    /* channels of the first layers */
     int64_t depth;    /* layers, blocks, levels or stages: as the architecture counts */
@@ -17,6 +19,11 @@ typedef struct {
     uint64_t seed;
     bool batch_norm;  /* dncnn: with batch normalisation after each convolution */
     bool features;    /* vgg: VGG-16's layers alone, with outputs after each block */
+    /* drunet: channels of each level (in place of width and depth), residual blocks before and behind each, the side of
+     * the blocks of samples that become channels first (1, 2 or 4), and the inputs' roles with commas between; the result
+     * is added to the first.  Those of `sigma` and `mask` have one channel, others the picture's. */
+    int64_t widths[PEL_NET_MOST_LEVELS], blocks, fold;
+    const char *inputs;
 } pel_net_params;
 
 typedef struct {
@@ -33,6 +40,11 @@ const pel_net_info *pel_net_find(size_t index);
  * inputs), the last one of a net that corrects its input a tenth of that, so that it begins with a small correction.
  * PEL_EINVAL for a name that is none, or parameters that do not suit it. */
 pel_status pel_net_build(const char *name, const pel_net_params *params, pel_model **model, pel_error *error);
+
+/* Copies weights from another model, to begin with: floating-point tensors are matched by their order, and those of
+ * another shape keep what they have; `taken` of `count` were copied.  PEL_EINVAL if the models have different numbers of
+ * them, or none fits. */
+pel_status pel_net_take_weights(pel_model *model, const pel_model *from, size_t *taken, size_t *count, pel_error *error);
 
 PEL_END_DECLS
 #endif

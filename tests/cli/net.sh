@@ -3,7 +3,7 @@
 . "${top_srcdir:-.}/tests/lib.sh"
 
 is 0 pel-net --list
-ok [ "$(wc -l <out)" -eq 16 ]
+ok [ "$(wc -l <out)" -eq 17 ]
 ok grep -q '^nafnet	32	4	3	levels	' out
 is 0 pel-net unet --width 8 --depth 3 --seed 4 -o a.onnx
 is 0 pel-net unet --width 8 --depth 3 --seed 4 -o -
@@ -21,6 +21,29 @@ is 0 pel-net ffdnet --width 8 --depth 3 -o f.onnx
 pipe_is 0 'scene 30x20x1x1 roles sigma | pel-cnn -m f.onnx -s 0.1'
 is 0 pel-net -v srcnn -o s.onnx
 said '57281 weights'
+
+# Drunet's own numbers; the weights of another net to begin with; metadata.
+is 0 pel-net drunet --levels 8,12 --blocks 1 --fold 2 -o d.onnx
+is 0 pel-net -v drunet --levels 8,12 --blocks 1 --fold 2 --channels 3 --inputs image,data,sigma --weights-from d.onnx -o e.onnx
+ok grep -q '8 of 10 tensors' err
+pipe_is 0 'scene 30x20x1x3 | pel-wiener -k gauss:1 -s 0.1 | pel-cnn -m e.onnx'
+is 0 pel-net e.onnx --set 'pellucid.card=For a test, of two words.' --set x.y=1=2 -o f.onnx
+is 0 pel-cnn --describe -m f.onnx
+ok grep -q '^pellucid.card	For a test, of two words.$' out
+ok grep -q '^x.y	1=2$' out
+ok grep -q '^pellucid.architecture	drunet --levels 8,12 --blocks 1 --fold 2 --inputs image,data,sigma --channels 3 ' out
+is 2 pel-net e.onnx --width 8 -o g.onnx
+said 'cannot be changed'
+is 2 pel-net e.onnx --set nothing -o g.onnx
+said 'KEY=VALUE'
+is 1 pel-net drunet --blocks 1 --weights-from d.onnx -o g.onnx
+said 'do not fit'
+is 1 pel-net ./missing.onnx -o g.onnx
+is 2 pel-net drunet --levels 8,x -o g.onnx
+is 2 pel-net drunet --levels 8,12,14,16,18,20 -o g.onnx
+is 2 pel-net unet --fold 2 -o g.onnx
+said 'fold'
+ok [ ! -e g.onnx ]
 
 is 2 pel-net
 is 2 pel-net unet

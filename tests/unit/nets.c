@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,85 @@ static void test_seeds(void)
         pel_free(bytes[k]);
 }
 
+/* The body goes over to a net for colour with one more input, ends stay; other architectures do not fit. */
+static void test_taking_weights(void)
+{
+    pel_net_params grey = {.widths = {8, 12}, .blocks = 1, .fold = 2, .seed = 1};
+    pel_net_params colour = {.widths = {8, 12}, .blocks = 1, .fold = 2, .seed = 2, .channels = 3,
+                             .inputs = "image,data,sigma"};
+    pel_net_params other = {.widths = {8, 12}, .blocks = 2};
+    pel_model *a, *b, *c;
+    size_t taken, count;
+    CHECK(pel_net_build("drunet", &grey, &a, &error) == PEL_OK && pel_net_build("drunet", &colour, &b, &error) == PEL_OK &&
+          pel_net_build("drunet", &other, &c, &error) == PEL_OK);
+    CHECK(pel_net_take_weights(b, a, &taken, &count, &error) == PEL_OK && count == 10 && taken == 8, "%zu of %zu", taken,
+          count);
+    size_t same = 0, weights = 0;
+    for (size_t i = 0; i < a->tensor_count; i++) {
+        const pel_model_tensor *s = &a->tensors[i], *t = &b->tensors[i];
+        bool alike = pel_model_tensor_count(s) == pel_model_tensor_count(t);
+        weights += s->floats != NULL;
+        same += s->floats != NULL && alike && memcmp(s->floats, t->floats, pel_model_tensor_count(s) * sizeof(float)) == 0;
+    }
+    CHECK(weights == 10 && same == 8, "%zu", same);
+    CHECK(pel_net_take_weights(c, a, &taken, &count, &error) == PEL_EINVAL);
+    pel_model_free(a);
+    pel_model_free(b);
+    pel_model_free(c);
+}
+
+/* Without biases and with levels of noise among its inputs: twice the input gives twice the result. */
+static void test_homogeneous(void)
+{
+    pel_net_params params = {.widths = {8, 12, 16}, .blocks = 2, .fold = 2};
+    pel_model *m;
+    CHECK(pel_net_build("drunet", &params, &m, &error) == PEL_OK);
+    CHECK(weights_of(m) == 9 * 5 * 8 + 9 * 4 * 8 + 4 * 2 * (8 * 12 + 12 * 16) + 9 * 8 * (8 * 8 + 12 * 12) + 9 * 4 * 16 * 16,
+          "%zu weights", weights_of(m));
+    pel_size size = pel_size_make(32, 48, 1, 1);
+    pel_size sizes[2] = {size, size};
+    pel_network *n = NULL;
+    CHECK(pel_network_compile(&context, m, sizes, PEL_FP32, &n) == PEL_OK, "%s", error.text);
+    float *in[2], *out[2];
+    uint32_t seed = 5;
+    for (int k = 0; k < 2; k++) {
+        in[k] = pel_alloc_floats(pel_size_count(size));
+        out[k] = pel_alloc_floats(pel_size_count(size));
+        for (size_t i = 0; i < pel_size_count(size); i++)
+            in[k][i] = k == 0 ? check_random(&seed) : 0.1f;
+    }
+    for (int run = 0; run < 2; run++) {
+        CHECK(pel_network_run(&context, n, (const float *const *)in, &out[run]) == PEL_OK);
+        for (size_t i = 0; i < pel_size_count(size); i++) {
+            in[0][i] *= 2;
+            in[1][i] *= 2;
+        }
+    }
+    double worst = 0;
+    for (size_t i = 0; i < pel_size_count(size); i++)
+        worst = fmax(worst, fabs(out[1][i] - 2 * (double)out[0][i]));
+    CHECK(worst < 1e-5, "%g", worst);
+    for (int k = 0; k < 2; k++) {
+        pel_free(in[k]);
+        pel_free(out[k]);
+    }
+    pel_network_free(n);
+    pel_model_free(m);
+}
+
+/* What drunet is asked for that does not suit. */
+static void test_refused(void)
+{
+    pel_net_params bad[] = {{.widths = {8, 7}}, {.widths = {8}, .width = 8}, {.fold = 3}, {.inputs = "image,"},
+                            {.inputs = ""}, {.inputs = "image,sigma,data,psf,mask"}};
+    pel_model *m;
+    bad[3].inputs = "image,,sigma";
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK(pel_net_build("drunet", &bad[i], &m, &error) == PEL_EINVAL, "%zu", i);
+    pel_net_params fold = {.fold = 2};
+    CHECK(pel_net_build("unet", &fold, &m, &error) == PEL_EINVAL);
+}
+
 int main(void)
 {
     const pel_net_info *info;
@@ -99,7 +179,7 @@ int main(void)
         pel_model *m;
         CHECK(pel_net_build(info->name, &small, &m, &error) == PEL_EINVAL);
     }
-    CHECK(count == 15);
+    CHECK(count == 16);
     /* Numbers of weights: sums over the published layers. */
     pel_net_params own = {0}, norm = {.batch_norm = true}, features = {.features = true, .width = 64, .channels = 3};
     build_and_run("srcnn", &own, 64 * 81 + 64 + 32 * 64 * 25 + 32 + 32 * 25 + 1, 0);
@@ -113,5 +193,8 @@ int main(void)
     CHECK(pel_net_build("nothing", &own, &m, &error) == PEL_EINVAL);
     CHECK(pel_net_build("unet", &norm, &m, &error) == PEL_EINVAL);
     test_seeds();
+    test_taking_weights();
+    test_homogeneous();
+    test_refused();
     return check_done();
 }

@@ -40,7 +40,7 @@ libpel_nn_la_SOURCES += src/lib/nn/gradient/autodiff.c src/lib/nn/gradient/autod
 pelinclude_HEADERS += include/pellucid/nets.h
 libpel_nn_la_SOURCES += src/lib/nn/nets/net.h src/lib/nn/nets/net.c src/lib/nn/nets/nets.c src/lib/nn/nets/ffdnet.c \
   src/lib/nn/nets/unet.c src/lib/nn/nets/resnet.c src/lib/nn/nets/vgg.c src/lib/nn/nets/multiscale.c \
-  src/lib/nn/nets/dbpn.c src/lib/nn/nets/nafnet.c src/lib/nn/nets/tnrd.c src/lib/nn/nets/dbn.c \
+  src/lib/nn/nets/dbpn.c src/lib/nn/nets/nafnet.c src/lib/nn/nets/drunet.c src/lib/nn/nets/tnrd.c src/lib/nn/nets/dbn.c \
   src/lib/nn/nets/strn.c src/lib/nn/nets/exemplar.c
 
 # Models by name, and in words.

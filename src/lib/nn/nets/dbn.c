@@ -19,7 +19,7 @@ static val halve(net *n, val x, int64_t channels)
 
 static val twice(net *n, val x, val skip)
 {
-    return net_act(n, net_pair(n, "Add", net_up(n, x, skip.channels, 4), skip), "Relu");
+    return net_act(n, net_pair(n, "Add", net_up(n, x, skip.channels, (layer){.kernel = 4}), skip), "Relu");
 }
 
 void net_dbn(net *n)

@@ -8,7 +8,7 @@
 
 #define MOST_UNITS 16
 
-static val up(net *n, val x) { return net_prelu(n, net_up(n, x, n->o.width, 6)); }
+static val up(net *n, val x) { return net_prelu(n, net_up(n, x, n->o.width, (layer){.kernel = 6})); }
 
 /* 4 x 4, stride 2: pads of 1 keep it half. */
 static val down(net *n, val x)

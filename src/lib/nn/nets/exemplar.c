@@ -29,7 +29,7 @@ void net_exemplar(net *n)
     val both[2] = {a[last], b[last]};
     val x = net_conv3_relu(n, net_concat(n, both, 2), n->o.width << last);
     for (int64_t level = last; level-- > 0;) {
-        val parts[3] = {net_up(n, x, n->o.width << level, 2), a[level], b[level]};
+        val parts[3] = {net_up(n, x, n->o.width << level, (layer){.kernel = 2}), a[level], b[level]};
         x = net_conv3_relu(n, net_concat(n, parts, 3), n->o.width << level);
         x = net_conv3_relu(n, x, n->o.width << level);
     }

@@ -38,32 +38,29 @@ static val gate(net *n, val x)
     return net_pair(n, "Mul", a, b);
 }
 
-/* No activation follows: half the variance keeps that of what comes in. */
-#define LINEAR 0.70710678
-
 static val block(net *n, val x)
 {
     int64_t c = x.channels;
-    val y = net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1, .gain = LINEAR});
-    y = gate(n, net_conv(n, y, 2 * c, (layer){.kernel = 3, .groups = 2 * c, .gain = LINEAR}));
-    val attention = net_conv(n, net_act(n, y, "GlobalAveragePool"), c, (layer){.kernel = 1, .gain = LINEAR});
-    y = net_conv(n, net_pair(n, "Mul", y, attention), c, (layer){.kernel = 1, .gain = LINEAR});
+    val y = net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1, .gain = NET_LINEAR});
+    y = gate(n, net_conv(n, y, 2 * c, (layer){.kernel = 3, .groups = 2 * c, .gain = NET_LINEAR}));
+    val attention = net_conv(n, net_act(n, y, "GlobalAveragePool"), c, (layer){.kernel = 1, .gain = NET_LINEAR});
+    y = net_conv(n, net_pair(n, "Mul", y, attention), c, (layer){.kernel = 1, .gain = NET_LINEAR});
     x = net_pair(n, "Add", x, net_weigh(n, y, 0.1));
-    y = gate(n, net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1, .gain = LINEAR}));
-    return net_pair(n, "Add", x, net_weigh(n, net_conv(n, y, c, (layer){.kernel = 1, .gain = LINEAR}), 0.1));
+    y = gate(n, net_conv(n, norm(n, x), 2 * c, (layer){.kernel = 1, .gain = NET_LINEAR}));
+    return net_pair(n, "Add", x, net_weigh(n, net_conv(n, y, c, (layer){.kernel = 1, .gain = NET_LINEAR}), 0.1));
 }
 
 void net_nafnet(net *n)
 {
     val image = net_input(n, "image", n->o.channels, "image"), skip[MOST_LEVELS];
-    val x = net_conv(n, image, n->o.width, (layer){.kernel = 3, .gain = LINEAR});
+    val x = net_conv(n, image, n->o.width, (layer){.kernel = 3, .gain = NET_LINEAR});
     for (int64_t level = 0; level < n->o.depth; level++) {
         skip[level] = x = block(n, x);
-        x = net_conv(n, x, 2 * x.channels, (layer){.kernel = 2, .stride = 2, .gain = LINEAR});
+        x = net_conv(n, x, 2 * x.channels, (layer){.kernel = 2, .stride = 2, .gain = NET_LINEAR});
     }
     x = block(n, x);
     for (int64_t level = n->o.depth; level-- > 0;) {
-        x = net_blocks(n, net_conv(n, x, 2 * x.channels, (layer){.kernel = 1, .no_bias = true, .gain = LINEAR}),
+        x = net_blocks(n, net_conv(n, x, 2 * x.channels, (layer){.kernel = 1, .no_bias = true, .gain = NET_LINEAR}),
                        2, false);
         x = block(n, net_pair(n, "Add", x, skip[level]));
     }

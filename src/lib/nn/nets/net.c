@@ -110,8 +110,9 @@ val net_conv3_last(net *n, val x, int64_t channels)
     return net_conv(n, x, channels, (layer){.kernel = 3, .gain = 0.1});
 }
 
-val net_up(net *n, val x, int64_t channels, int64_t kernel)
+val net_up(net *n, val x, int64_t channels, layer l)
 {
+    int64_t kernel = l.kernel;
     val v = fresh(n, channels);
     char w[40], b[40];
     name_of(w, &v, "weight");
@@ -119,9 +120,10 @@ val net_up(net *n, val x, int64_t channels, int64_t kernel)
     int64_t dims[4] = {x.channels, channels, kernel, kernel};
     double inputs = (double)(x.channels * kernel * kernel) / 4; /* that one output sees, with a stride of 2 */
     normal(n, pel_model_add_floats(n->m, w, 4, dims), (size_t)(x.channels * channels * kernel * kernel),
-           sqrt(2 / inputs));
-    constant(n, b, channels, 0);
-    pel_node *p = node(n, "ConvTranspose", &v, x.name, w, b);
+           (l.gain == 0 ? 1 : l.gain) * sqrt(2 / inputs));
+    if (!l.no_bias)
+        constant(n, b, channels, 0);
+    pel_node *p = node(n, "ConvTranspose", &v, x.name, w, l.no_bias ? NULL : b);
     two(n, p, "strides", 2);
     if (kernel > 2)
         four(n, p, "pads", (kernel - 2) / 2);
@@ -251,9 +253,8 @@ val net_blocks(net *n, val x, int64_t block, bool to_depth)
     return v;
 }
 
-val net_residual_block(net *n, val x, int64_t kernel)
+val net_residual_block(net *n, val x, layer l)
 {
-    layer l = {.kernel = kernel};
     val y = net_act(n, net_conv(n, x, x.channels, l), "Relu");
     l.gain = 0.1;
     return net_pair(n, "Add", x, net_conv(n, y, x.channels, l));

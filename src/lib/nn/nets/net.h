@@ -26,6 +26,9 @@ typedef struct {
     bool no_bias;
 } layer;
 
+/* A gain where no activation follows: half the variance keeps that of what comes in. */
+#define NET_LINEAR 0.70710678
+
 val net_input(net *n, const char *name, int64_t channels, const char *role);
 void net_output(net *n, val v, const char *name);
 
@@ -35,7 +38,7 @@ val net_conv3(net *n, val x, int64_t channels);           /* 3 x 3 */
 val net_conv3_relu(net *n, val x, int64_t channels);
 val net_conv3_last(net *n, val x, int64_t channels);      /* with a tenth of the gain */
 /* Twice the size: transposed, kernel 2 or more (even), stride 2. */
-val net_up(net *n, val x, int64_t channels, int64_t kernel);
+val net_up(net *n, val x, int64_t channels, layer l);
 val net_pool(net *n, val x, const char *operator);        /* 2 x 2: MaxPool, AveragePool */
 val net_act(net *n, val x, const char *operator);         /* Relu, Tanh, ... */
 val net_prelu(net *n, val x);
@@ -48,7 +51,7 @@ void net_split(net *n, val x, val *a, val *b);            /* into halves of the 
 val net_slice(net *n, val x, int64_t first, int64_t count); /* of the channels */
 val net_blocks(net *n, val x, int64_t block, bool to_depth);
 /* relu(conv) conv, added to x. */
-val net_residual_block(net *n, val x, int64_t kernel);
+val net_residual_block(net *n, val x, layer l);
 
 typedef struct {
     pel_net_info info;
@@ -58,6 +61,6 @@ typedef struct {
 } net_row;
 
 void net_ffdnet(net *n), net_unet(net *n), net_resnet(net *n), net_vgg(net *n), net_multiscale(net *n), net_dbpn(net *n),
-    net_nafnet(net *n), net_tnrd(net *n), net_dbn(net *n), net_strn(net *n), net_exemplar(net *n);
+    net_nafnet(net *n), net_drunet(net *n), net_tnrd(net *n), net_dbn(net *n), net_strn(net *n), net_exemplar(net *n);
 
 #endif

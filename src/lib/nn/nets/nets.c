@@ -67,6 +67,8 @@ static const net_row table[] = {
      net_multiscale},
     {{"dbpn", "back-projection, up and down (Haris et al. 2018)", 32, 3, 3, "pairs of units"}, 256, 16, 2, net_dbpn},
     {{"nafnet", "no activations: gates and attention (Chen et al. 2022)", 32, 4, 3, "levels"}, 256, 5, 0, net_nafnet},
+    {{"drunet", "residual U-Net without biases, with the noise level (Zhang et al. 2022)", 64, 4, 1, "levels"}, 256,
+     PEL_NET_MOST_LEVELS, 0, net_drunet},
     {{"tnrd", "trainable nonlinear reaction diffusion (Chen & Pock 2017)", 24, 5, 1, "stages"}, 48, 16, 1, net_tnrd},
     {{"dbn", "five frames of a video, stacked (Su et al. 2017)", 64, 3, 3, "levels (3)"}, 256, 3, 8, net_dbn},
     {{"strn", "a video's frames with a recurrent state (Kim et al. 2017)", 32, 4, 3, "residual blocks"}, 256, 32, 2,
@@ -82,6 +84,32 @@ const pel_net_info *pel_net_find(size_t index)
 static pel_status bad(const net_row *r, const char *what, pel_error *error)
 {
     return pel_error_set(error, PEL_EINVAL, "%s: %s does not suit this architecture", r->info.name, what);
+}
+
+/* What only drunet has. */
+static pel_status set_drunet(const net_row *r, const pel_net_params *given, pel_net_params *o, pel_error *error)
+{
+    if (strcmp(r->info.name, "drunet") != 0)
+        return given->widths[0] != 0 || given->blocks != 0 || given->fold != 0 || given->inputs != NULL
+                   ? bad(r, "a width for each level, a number of blocks, a fold or a list of inputs", error)
+                   : PEL_OK;
+    if (given->widths[0] != 0 && (given->width != 0 || given->depth != 0))
+        return bad(r, "both --width or --depth and a width for each level", error);
+    if (given->widths[0] != 0)
+        for (o->depth = 0; o->depth < PEL_NET_MOST_LEVELS && o->widths[o->depth] != 0;)
+            o->depth++;
+    for (int64_t level = 0; given->widths[0] == 0 && level < o->depth; level++)
+        o->widths[level] = o->width << level;
+    for (int64_t level = 0; level < o->depth; level++)
+        if (o->widths[level] < 2 || o->widths[level] > 4096 || o->widths[level] % 2 != 0)
+            return bad(r, "the width of a level", error);
+    o->width = o->widths[0];
+    o->blocks = given->blocks != 0 ? given->blocks : 4;
+    o->fold = given->fold != 0 ? given->fold : 1;
+    o->inputs = given->inputs != NULL ? given->inputs : "image,sigma";
+    if (o->fold != 1 && o->fold != 2 && o->fold != 4)
+        return bad(r, "the fold", error);
+    return PEL_OK;
 }
 
 static pel_status set_params(const net_row *r, const pel_net_params *given, pel_net_params *o, pel_error *error)
@@ -102,7 +130,7 @@ static pel_status set_params(const net_row *r, const pel_net_params *given, pel_
         return bad(r, "batch normalisation", error);
     if (o->features && strcmp(r->info.name, "vgg") != 0)
         return bad(r, "outputs of features", error);
-    return PEL_OK;
+    return set_drunet(r, given, o, error);
 }
 
 /* What pel-net was asked, and that nothing was learned yet. */
@@ -112,12 +140,21 @@ static void describe(net *n, const net_row *r)
     snprintf(text, sizeof text, "%s --width %lld --depth %lld --channels %lld --seed %llu%s%s", r->info.name,
              (long long)n->o.width, (long long)n->o.depth, (long long)n->o.channels, (unsigned long long)n->o.seed,
              n->o.batch_norm ? " --batch-norm" : "", n->o.features ? " --features" : "");
+    if (n->o.inputs != NULL) {
+        size_t at = (size_t)snprintf(text, sizeof text, "drunet --levels");
+        for (int64_t i = 0; i < n->o.depth; i++)
+            at += (size_t)snprintf(text + at, sizeof text - at, "%c%lld", i > 0 ? ',' : ' ', (long long)n->o.widths[i]);
+        snprintf(text + at, sizeof text - at, " --blocks %lld --fold %lld --inputs %.64s --channels %lld --seed %llu",
+                 (long long)n->o.blocks, (long long)n->o.fold, n->o.inputs, (long long)n->o.channels,
+                 (unsigned long long)n->o.seed);
+    }
     pel_model_set_metadata(n->m, "pellucid.architecture", text);
     snprintf(text, sizeof text, "Untrained: %s.", r->info.summary);
     pel_model_set_metadata(n->m, "pellucid.card", text);
-    /* Levels halve the picture: all but the first (unet, vgg, exemplar), or each (nafnet). */
+    /* Levels halve the picture: all but the first (unet, vgg, exemplar, drunet), or each (nafnet). */
     int64_t halvings = strcmp(r->info.name, "nafnet") == 0 ? n->o.depth : n->o.depth - 1;
-    snprintf(text, sizeof text, "%lld", (long long)(r->multiple != 0 ? r->multiple : INT64_C(1) << halvings));
+    int64_t multiple = (n->o.fold != 0 ? n->o.fold : 1) << halvings;
+    snprintf(text, sizeof text, "%lld", (long long)(r->multiple != 0 ? r->multiple : multiple));
     pel_model_set_metadata(n->m, "pellucid.multiple", text);
     pel_model_set_metadata(n->m, "pellucid.range", "1");
 }
@@ -142,7 +179,7 @@ pel_status pel_net_build(const char *name, const pel_net_params *params, pel_mod
     } else {
         describe(&n, r);
         r->build(&n);
-        status = n.failed ? bad(r, "the depth", error) : pel_model_finish(n.m, error);
+        status = n.failed ? bad(r, n.o.inputs != NULL ? "the list of inputs" : "the depth", error) : pel_model_finish(n.m, error);
     }
     pel_rng_free(n.rng);
     if (status == PEL_OK)
@@ -150,4 +187,31 @@ pel_status pel_net_build(const char *name, const pel_net_params *params, pel_mod
     else
         pel_model_free(n.m);
     return status;
+}
+
+/* The next tensor of floats at or behind `i`. */
+static size_t next_floats(const pel_model *m, size_t i)
+{
+    while (i < m->tensor_count && m->tensors[i].floats == NULL)
+        i++;
+    return i;
+}
+
+pel_status pel_net_take_weights(pel_model *model, const pel_model *from, size_t *taken, size_t *count, pel_error *error)
+{
+    size_t i = next_floats(model, 0), k = next_floats(from, 0);
+    *taken = *count = 0;
+    for (; i < model->tensor_count && k < from->tensor_count; (*count)++) {
+        pel_model_tensor *to = &model->tensors[i];
+        const pel_model_tensor *source = &from->tensors[k];
+        if (to->rank == source->rank && memcmp(to->dims, source->dims, to->rank * sizeof to->dims[0]) == 0) {
+            memcpy(to->floats, source->floats, pel_model_tensor_count(to) * sizeof(float));
+            (*taken)++;
+        }
+        i = next_floats(model, i + 1);
+        k = next_floats(from, k + 1);
+    }
+    if (i != model->tensor_count || k != from->tensor_count || *taken == 0)
+        return pel_error_set(error, PEL_EINVAL, "the weights of the other model do not fit: its layers are others");
+    return PEL_OK;
 }

@@ -25,7 +25,7 @@ void net_resnet(net *n)
     for (int64_t i = 0; i < n->o.depth; i++)
         x = block(n, x);
     for (int k = 1; k >= 0; k--)
-        x = norm_relu(n, net_up(n, x, n->o.width << k, 4));
+        x = norm_relu(n, net_up(n, x, n->o.width << k, (layer){.kernel = 4}));
     x = net_conv(n, x, n->o.channels, (layer){.kernel = 7, .gain = 0.1});
     net_output(n, net_pair(n, "Add", image, net_act(n, x, "Tanh")), "output");
 }

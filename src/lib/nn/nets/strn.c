@@ -20,11 +20,11 @@ void net_strn(net *n)
     n->failed = w % 4 != 0;
     val last = net_blocks(n, state, 2, true);
     val x = net_act(n, net_conv(n, image, w, (layer){.kernel = 5, .stride = 2}), "Relu");
-    x = net_residual_block(n, x, 3);
+    x = net_residual_block(n, x, (layer){.kernel = 3});
     x = blend(n, x, last);
     for (int64_t i = 0; i < n->o.depth; i++)
-        x = net_residual_block(n, x, 3);
-    val up = net_act(n, net_up(n, x, w, 4), "Relu");
+        x = net_residual_block(n, x, (layer){.kernel = 3});
+    val up = net_act(n, net_up(n, x, w, (layer){.kernel = 4}), "Relu");
     net_output(n, net_pair(n, "Add", image, net_conv3_last(n, up, c)), "output");
     net_output(n, net_blocks(n, x, 2, false), "next");
 }

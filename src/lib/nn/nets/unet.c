@@ -17,7 +17,7 @@ void net_unet(net *n)
         skip[level] = x = net_conv3_relu(n, x, n->o.width << level);
     }
     for (int64_t level = n->o.depth - 1; level-- > 0;) {
-        val parts[2] = {net_up(n, x, n->o.width << level, 2), skip[level]};
+        val parts[2] = {net_up(n, x, n->o.width << level, (layer){.kernel = 2}), skip[level]};
         x = net_conv3_relu(n, net_concat(n, parts, 2), n->o.width << level);
         x = net_conv3_relu(n, x, n->o.width << level);
     }

@@ -38,7 +38,7 @@ void net_vgg(net *n)
         x = net_conv3_relu(n, x, n->o.width << level);
     }
     for (int64_t level = n->o.depth - 1; level-- > 0;) {
-        x = net_act(n, net_up(n, x, n->o.width << level, 2), "Relu");
+        x = net_act(n, net_up(n, x, n->o.width << level, (layer){.kernel = 2}), "Relu");
         x = net_conv3_relu(n, x, n->o.width << level);
         x = net_conv3_relu(n, x, n->o.width << level);
     }
