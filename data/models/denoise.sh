@@ -11,7 +11,7 @@ set -eu
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
   gray) channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' cat=--grey ;;
-  color) channels=3 steps=30000 rate=7e-4 files='photos/*.ppm' cat= ;;
+  color) channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' cat= ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
