@@ -25,7 +25,7 @@ pel_cat_SOURCES = src/pel-cat.c
 pel_crop_SOURCES = src/pel-crop.c
 pel_tile_SOURCES = src/pel-tile.c
 pel_untile_SOURCES = src/pel-untile.c
-pel_score_SOURCES = src/pel-score.c
+pel_score_SOURCES = src/pel-score.c src/score-table.c src/score-table.h
 
 bin_PROGRAMS += pel-psf pel-blur pel-noise
 pel_psf_SOURCES = src/pel-psf.c
