@@ -9,13 +9,13 @@
 #include <time.h>
 
 #include <pellucid/cnn.h>
-#include <pellucid/driver.h>
+#include <pellucid/consistency.h>
 #include <pellucid/models.h>
-#include <pellucid/number.h>
+#include <pellucid/stage.h>
 
 typedef struct {
     const char *model;
-    double sigma;
+    double sigma, keep;
     int colour, precision;
     bool inpaint, list, describe;
 } settings;
@@ -38,13 +38,16 @@ static const pel_option options[] = {
     {"model", 'm', PEL_OPT_TEXT, AT(model), 0, 0, NULL, "NAME|FILE", NULL,
      "the model: an ONNX file, or the name of one in the models' folder (see --list)"},
     {"sigma", 's', PEL_OPT_REAL_AUTO, AT(sigma), 0, 1e30, "auto", "X", NULL,
-     "noise standard deviation in sample units, for models that take it; auto: the stream's"},
+     "noise standard deviation in sample units, for models that take it and --keep-consistent; auto: the stream's"},
     {"colour", 0, PEL_OPT_CHOICE, AT(colour), 0, 0, "channel", NULL, "channel|luma",
      "grey models on colour: each channel by itself; or the luma, and its change added to all"},
     {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
      "of products: float; or bfloat16 summed in float, faster on processors that have it"},
     {"inpaint", 0, PEL_OPT_FLAG, AT(inpaint), 0, 0, NULL, NULL, NULL,
      "keep the model's samples in place of bad ones instead of NaN"},
+    {"keep-consistent", 0, PEL_OPT_REAL, AT(keep), 0.01, 1000, NULL, "[=LIMIT]", "4",
+     "blend back to the image that came in where the result, blurred again, departs from the measurement by more than "
+     "the noise: in a window by LIMIT standard deviations (4)"},
     {"list", 0, PEL_OPT_FLAG, AT(list), 0, 0, NULL, NULL, NULL, "print the models of the folder, and exit"},
     {"describe", 0, PEL_OPT_FLAG, AT(describe), 0, 0, NULL, NULL, NULL,
      "print what -m is: its card, inputs, layers and cost, and exit"},
@@ -124,6 +127,29 @@ static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restor
     return status;
 }
 
+/* What the net made is taken back where the measurement speaks against it. */
+static pel_status keep_consistent(pel_run *run, const pel_bundle *bundle, pel_frame *restored)
+{
+    const settings *s = pel_run_settings(run);
+    const pel_keep_params params = {PEL_CONSISTENCY_WINDOW, s->keep};
+    pel_solver measured;
+    pel_keep_report report;
+    pel_status status = pel_measurement_open(run, bundle, s->sigma, &measured);
+    if (status != PEL_OK)
+        return status;
+    if (measured.problem.psf == NULL)
+        pel_note(run, "no PSF in the stream: what is kept was compared without blur");
+    status = pel_consistency_keep(pel_run_context(run), &measured.problem, pel_frame_floats(bundle->image), &params,
+                                  pel_frame_floats(restored), &report);
+    pel_solver_close(&measured);
+    if (status != PEL_OK)
+        return status;
+    pel_note(run, "kept %.4g of the model's result, in %ld rounds", report.kept, report.rounds);
+    if (report.left > 0)
+        pel_warn(run, "%zu samples' windows still depart from the measurement", report.left);
+    return pel_frame_set_real(restored, "kept", report.kept, pel_run_error(run));
+}
+
 /* Image `at` of those held; the video is continued by its first and last. */
 static pel_status restore(pel_run *run, size_t at)
 {
@@ -147,7 +173,10 @@ static pel_status restore(pel_run *run, size_t at)
     if (!st->told)
         pel_note(run, "%.1f kMAC/px, %.1f MB", report.macs / 1e3, (double)report.memory / 1e6);
     st->told = true;
-    status = emit(run, bundle, restored);
+    if (s->keep > 0)
+        status = keep_consistent(run, bundle, restored);
+    if (status == PEL_OK)
+        status = emit(run, bundle, restored);
     st->restored += status == PEL_OK;
     pel_frame_unref(restored);
     return status;
