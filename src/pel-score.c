@@ -5,17 +5,19 @@
 #include <math.h>
 #include <string.h>
 
+#include <pellucid/calibration.h>
 #include <pellucid/consistency.h>
 #include <pellucid/metric.h>
 #include <pellucid/stage.h>
 
+#include "score-fit.h"
 #include "score-table.h"
 
 typedef struct {
     int shift;
     long border, max_shift, window;
     double range, sigma;
-    bool json, consistency;
+    bool json, consistency, calibration, fit;
     const char *output;
 } settings;
 
@@ -25,7 +27,15 @@ static const score_column truth_columns[] = {
 static const score_column consistency_columns[] = {
     {"residual", 4, true},  {"worst", 4, true},     {"worst_x", 0, false},
     {"worst_y", 0, false},  {"worst_z", 0, false},  {"worst_c", 0, false}};
+static const score_column calibration_columns[] = {
+    {"within", 4, true},  {"within1", 4, true}, {"within2", 4, true}, {"within3", 4, true},
+    {"within4", 4, true}, {"within5", 4, true}, {"scale", 4, true}};
 #define COUNT(columns) (sizeof(columns) / sizeof(columns)[0])
+
+typedef struct {
+    score_table table;
+    score_fit fit;
+} state;
 
 #define AT(member) offsetof(settings, member)
 static const pel_option options[] = {
@@ -47,7 +57,13 @@ static const pel_option options[] = {
     {"window", 0, PEL_OPT_INTEGER, AT(window), 2, 1024, "16", "N", NULL,
      "side of the windows of which --consistency tells the worst, in samples"},
     {"sigma", 's', PEL_OPT_REAL_AUTO, AT(sigma), 0, 1e30, "auto", "X", NULL,
-     "noise standard deviation in sample units, for --consistency; auto: the stream's, else estimated"},
+     "noise standard deviation in sample units, for --consistency and --fit; auto: the stream's, else "
+     "estimated"},
+    {"calibration", 0, PEL_OPT_FLAG, AT(calibration), 0, 0, NULL, NULL, NULL,
+     "also tell the share of errors within the role uncertainty, of all samples and by fifths of it"},
+    {"fit", 0, PEL_OPT_FLAG, AT(fit), 0, 0, NULL, NULL, NULL,
+     "in place of the table, write the numbers of pellucid.uncertainty that suit all images of the stream, which came from "
+     "pel-cnn --uncertainty=raw"},
     {NULL}};
 
 /* The key white is full scale.  Float pictures without one are most often scaled to 0..1, as those of
@@ -74,16 +90,26 @@ static double find_range(const settings *s, const pel_frame *image, const pel_fr
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
-    score_table *table = pel_run_state(run);
+    score_table *table = &((state *)pel_run_state(run))->table;
+    if (s->fit && (s->json || s->consistency || s->calibration))
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "--fit writes numbers in place of a table: not with --json, --consistency or --calibration");
     table->json = s->json;
     table->output = s->output;
     score_table_add(table, truth_columns, COUNT(truth_columns));
     if (s->consistency)
         score_table_add(table, consistency_columns, COUNT(consistency_columns));
+    if (s->calibration)
+        score_table_add(table, calibration_columns, COUNT(calibration_columns));
     return score_table_start(run, table);
 }
 
-static void stop(pel_run *run) { score_table_stop(pel_run_state(run)); }
+static void stop(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    score_table_stop(&st->table);
+    score_fit_clear(&st->fit);
+}
 
 static pel_status check_size(pel_run *run, const pel_frame *companion, const pel_frame *estimate)
 {
@@ -137,28 +163,83 @@ static pel_status by_measurement(pel_run *run, const pel_bundle *bundle, double 
     return status;
 }
 
+static pel_status find_uncertainty(pel_run *run, const pel_bundle *bundle, const pel_frame **uncertainty)
+{
+    *uncertainty = pel_bundle_find(bundle, "uncertainty", NULL);
+    if (*uncertainty != NULL)
+        return check_size(run, *uncertainty, bundle->image);
+    return pel_error_set(pel_run_error(run), PEL_EINVAL, "no uncertainty in the stream: pel-cnn --uncertainty writes it");
+}
+
+static pel_status by_uncertainty(pel_run *run, const pel_bundle *bundle, const pel_frame *truth, double *values)
+{
+    const pel_frame *uncertainty;
+    pel_coverage c;
+    pel_status status = find_uncertainty(run, bundle, &uncertainty);
+    if (status == PEL_OK)
+        status = pel_coverage_measure(pel_run_context(run), pel_frame_floats(bundle->image), pel_frame_floats(truth),
+                                      pel_frame_floats(uncertainty), pel_size_count(truth->size), &c);
+    if (status != PEL_OK)
+        return status;
+    values[0] = c.within;
+    for (size_t k = 0; k < PEL_COVERAGE_PARTS; k++)
+        values[1 + k] = c.parts[k];
+    values[1 + PEL_COVERAGE_PARTS] = c.scale;
+    return PEL_OK;
+}
+
+static pel_status add_to_fit(pel_run *run, const pel_bundle *bundle, const pel_frame *truth)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    const pel_frame *uncertainty;
+    pel_status status = find_uncertainty(run, bundle, &uncertainty);
+    if (status == PEL_OK)
+        status = check_size(run, truth, bundle->image);
+    if (status == PEL_OK)
+        status = score_fit_add(run, &st->fit, bundle, truth, uncertainty, s->sigma);
+    return status == PEL_OK ? pel_emit(run, bundle) : status;
+}
+
 static pel_status image(pel_run *run, const pel_bundle *bundle)
 {
     const settings *s = pel_run_settings(run);
-    score_table *table = pel_run_state(run);
+    score_table *table = &((state *)pel_run_state(run))->table;
     const pel_frame *truth = pel_bundle_find(bundle, "truth", NULL);
     double values[SCORE_COLUMNS];
     for (size_t i = 0; i < SCORE_COLUMNS; i++)
         values[i] = (double)NAN;
-    if (truth == NULL && !s->consistency)
+    if (truth == NULL && (!s->consistency || s->calibration))
         return pel_error_set(pel_run_error(run), PEL_EINVAL,
                              "no truth in the stream: pel-blur or pel-noise keeps it, and pel-read "
                              "truth:FILE or --truth DIR reads it");
+    if (s->fit)
+        return add_to_fit(run, bundle, truth);
     pel_status status = truth != NULL ? by_truth(run, bundle, truth, values) : PEL_OK;
+    double *to = values + COUNT(truth_columns);
     if (status == PEL_OK && s->consistency)
-        status = by_measurement(run, bundle, values + COUNT(truth_columns));
+        status = by_measurement(run, bundle, to);
+    if (status == PEL_OK && s->calibration)
+        status = by_uncertainty(run, bundle, truth, to + (s->consistency ? COUNT(consistency_columns) : 0));
     if (status != PEL_OK)
         return status;
     score_table_row(run, table, bundle->image, values);
     return pel_emit(run, bundle);
 }
 
-static pel_status drain(pel_run *run) { return score_table_end(run, pel_run_state(run)); }
+static pel_status drain(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    char text[PEL_CALIBRATION_TEXT];
+    if (s->fit) {
+        pel_status status = score_fit_end(run, &st->fit, text);
+        if (status != PEL_OK)
+            return status;
+        score_table_line(&st->table, text);
+    }
+    return score_table_end(run, &st->table);
+}
 
 static const pel_program program = {
     .name = "pel-score",
@@ -167,7 +248,7 @@ static const pel_program program = {
                "Example: pel-read truth:sharp.png restored.png | pel-score\n",
     .options = options,
     .settings_size = sizeof(settings),
-    .state_size = sizeof(score_table),
+    .state_size = sizeof(state),
     .flags = PEL_SINK,
     .start = start,
     .image = image,

@@ -162,18 +162,25 @@ static pel_status publish(pel_run *run, score_table *t)
     return PEL_OK;
 }
 
+void score_table_line(score_table *t, const char *text)
+{
+    fprintf(t->to, "%s\n", text);
+    t->lines++;
+}
+
 pel_status score_table_end(pel_run *run, score_table *t)
 {
     double means[SCORE_COLUMNS];
-    if (t->rows == 0)
+    if (t->rows == 0 && t->lines == 0)
         return pel_error_set(pel_run_error(run), PEL_EINVAL, "no image in the stream: nothing to score");
     for (size_t i = 0; i < t->count; i++)
         means[i] = t->counts[i] > 0 ? t->sums[i] / (double)t->counts[i] : (double)NAN;
-    put_row(t, "mean", "-", means);
+    if (t->rows > 0)
+        put_row(t, "mean", "-", means);
     if (fflush(t->to) != 0 || ferror(t->to))
         return cannot_write(run, t);
     memset(t->sums, 0, sizeof t->sums);
     memset(t->counts, 0, sizeof t->counts);
-    t->rows = 0;
+    t->rows = t->lines = 0;
     return t->output != NULL ? publish(run, t) : PEL_OK;
 }

@@ -32,7 +32,7 @@ typedef struct {
     mode_t mode;      /* permissions of the file that is replaced; 0: there is none */
     FILE *file;
     double sums[SCORE_COLUMNS];
-    uint64_t counts[SCORE_COLUMNS], rows;
+    uint64_t counts[SCORE_COLUMNS], rows, lines;
 } score_table;
 
 /* json and output are set before; columns may be added until the first row. */
@@ -40,7 +40,9 @@ pel_status score_table_start(pel_run *run, score_table *table);
 void score_table_add(score_table *table, const score_column *columns, size_t count);
 /* The run's image, with a number for each column: NaN is shown as "-", and left out of the mean. */
 void score_table_row(pel_run *run, score_table *table, const pel_frame *image, const double *values);
-/* The row of means; with -o the file.  PEL_EINVAL: there was no row. */
+/* A line of its own, in place of rows. */
+void score_table_line(score_table *table, const char *text);
+/* The row of means, where there were rows; with -o the file.  PEL_EINVAL: there was nothing. */
 pel_status score_table_end(pel_run *run, score_table *table);
 void score_table_stop(score_table *table);
 
