@@ -25,7 +25,7 @@ pel_cat_SOURCES = src/pel-cat.c
 pel_crop_SOURCES = src/pel-crop.c
 pel_tile_SOURCES = src/pel-tile.c
 pel_untile_SOURCES = src/pel-untile.c
-pel_score_SOURCES = src/pel-score.c
+pel_score_SOURCES = src/pel-score.c src/score-table.c src/score-table.h src/score-fit.c src/score-fit.h
 
 bin_PROGRAMS += pel-psf pel-blur pel-noise
 pel_psf_SOURCES = src/pel-psf.c
@@ -36,7 +36,7 @@ bin_PROGRAMS += pel-blind
 pel_blind_SOURCES = src/pel-blind.c
 
 bin_PROGRAMS += pel-cnn
-pel_cnn_SOURCES = src/pel-cnn.c
+pel_cnn_SOURCES = src/pel-cnn.c src/cnn-uncertainty.c src/cnn-uncertainty.h
 pel_cnn_LDADD = libpellucid-nn.la libpellucid.la
 
 bin_PROGRAMS += pel-net

@@ -9,14 +9,15 @@
 #include <time.h>
 
 #include <pellucid/cnn.h>
-#include <pellucid/driver.h>
+#include <pellucid/consistency.h>
 #include <pellucid/models.h>
-#include <pellucid/number.h>
+
+#include "cnn-uncertainty.h"
 
 typedef struct {
     const char *model;
-    double sigma;
-    int colour, precision;
+    double sigma, keep;
+    int colour, precision, uncertainty;
     bool inpaint, list, describe;
 } settings;
 
@@ -26,6 +27,7 @@ typedef struct {
 typedef struct {
     pel_model *model;
     pel_cnn *cnn;
+    pel_calibration calibration;
     bool told;
     pel_bundle held[MOST_HELD];
     size_t count, next; /* held; the first that was not restored yet */
@@ -38,13 +40,19 @@ static const pel_option options[] = {
     {"model", 'm', PEL_OPT_TEXT, AT(model), 0, 0, NULL, "NAME|FILE", NULL,
      "the model: an ONNX file, or the name of one in the models' folder (see --list)"},
     {"sigma", 's', PEL_OPT_REAL_AUTO, AT(sigma), 0, 1e30, "auto", "X", NULL,
-     "noise standard deviation in sample units, for models that take it; auto: the stream's"},
+     "noise standard deviation in sample units, for models that take it, --keep-consistent and --uncertainty; auto: the stream's"},
     {"colour", 0, PEL_OPT_CHOICE, AT(colour), 0, 0, "channel", NULL, "channel|luma",
      "grey models on colour: each channel by itself; or the luma, and its change added to all"},
     {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
      "of products: float; or bfloat16 summed in float, faster on processors that have it"},
     {"inpaint", 0, PEL_OPT_FLAG, AT(inpaint), 0, 0, NULL, NULL, NULL,
      "keep the model's samples in place of bad ones instead of NaN"},
+    {"keep-consistent", 0, PEL_OPT_REAL, AT(keep), 0.01, 1000, NULL, "[=LIMIT]", "4",
+     "blend back to the image that came in where the result, blurred again, departs from the measurement by more than "
+     "the noise: in a window by LIMIT standard deviations (4)"},
+    {"uncertainty", 0, PEL_OPT_CHOICE, AT(uncertainty), 0, 0, "none", "[=raw]", "none|calibrated|raw",
+     "also write the role uncertainty: the standard deviation of the result's error, from eight more runs of the model; "
+     "raw: before calibration"},
     {"list", 0, PEL_OPT_FLAG, AT(list), 0, 0, NULL, NULL, NULL, "print the models of the folder, and exit"},
     {"describe", 0, PEL_OPT_FLAG, AT(describe), 0, 0, NULL, NULL, NULL,
      "print what -m is: its card, inputs, layers and cost, and exit"},
@@ -83,8 +91,15 @@ static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
+    if (s->keep > 0 && s->uncertainty != UNCERTAINTY_NONE)
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE,
+                             "--uncertainty tells of the model's own result, which --keep-consistent changes");
     pel_status status = pel_models_open(s->model, pel_run_memory(run), &st->model, pel_run_error(run));
-    return status == PEL_OK ? pel_cnn_new(st->model, &st->cnn, pel_run_error(run)) : status;
+    if (status == PEL_OK)
+        status = pel_cnn_new(st->model, &st->cnn, pel_run_error(run));
+    if (status == PEL_OK && s->uncertainty != UNCERTAINTY_NONE)
+        status = uncertainty_start(run, st->model, st->cnn, (uncertainty_kind)s->uncertainty, &st->calibration);
+    return status;
 }
 
 static void stop(pel_run *run)
@@ -104,7 +119,8 @@ static double now_s(void)
 }
 
 /* The measurement stays in the stream, as after a solver. */
-static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restored)
+static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restored, pel_frame *uncertainty,
+                       pel_frame *sigma)
 {
     pel_bundle out = {NULL, NULL, 0};
     pel_frame *data = NULL;
@@ -115,6 +131,12 @@ static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restor
         if (status == PEL_OK)
             status = pel_bundle_put(&out, data, error);
     }
+    if (status == PEL_OK && uncertainty == NULL) /* one of the image before is none of this */
+        pel_bundle_remove(&out, "uncertainty", NULL);
+    else if (status == PEL_OK)
+        status = pel_bundle_put(&out, uncertainty, error);
+    if (status == PEL_OK && sigma != NULL)
+        status = pel_bundle_put(&out, sigma, error);
     if (status == PEL_OK) {
         pel_bundle_set_image(&out, restored);
         status = pel_emit(run, &out);
@@ -122,6 +144,29 @@ static pel_status emit(pel_run *run, const pel_bundle *bundle, pel_frame *restor
     pel_frame_unref(data);
     pel_bundle_clear(&out);
     return status;
+}
+
+/* What the net made is taken back where the measurement speaks against it. */
+static pel_status keep_consistent(pel_run *run, const pel_bundle *bundle, pel_frame *restored)
+{
+    const settings *s = pel_run_settings(run);
+    const pel_keep_params params = {PEL_CONSISTENCY_WINDOW, s->keep};
+    pel_solver measured;
+    pel_keep_report report;
+    pel_status status = pel_measurement_open(run, bundle, s->sigma, &measured);
+    if (status != PEL_OK)
+        return status;
+    if (measured.problem.psf == NULL)
+        pel_note(run, "no PSF in the stream: what is kept was compared without blur");
+    status = pel_consistency_keep(pel_run_context(run), &measured.problem, pel_frame_floats(bundle->image), &params,
+                                  pel_frame_floats(restored), &report);
+    pel_solver_close(&measured);
+    if (status != PEL_OK)
+        return status;
+    pel_note(run, "kept %.4g of the model's result, in %ld rounds", report.kept, report.rounds);
+    if (report.left > 0)
+        pel_warn(run, "%zu samples' windows still depart from the measurement", report.left);
+    return pel_frame_set_real(restored, "kept", report.kept, pel_run_error(run));
 }
 
 /* Image `at` of those held; the video is continued by its first and last. */
@@ -138,7 +183,7 @@ static pel_status restore(pel_run *run, size_t at)
     }
     pel_cnn_params params = {.precision = (pel_precision)s->precision, .colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
     pel_cnn_report report;
-    pel_frame *restored;
+    pel_frame *restored, *uncertainty = NULL, *sigma = NULL;
     pel_status status = pel_cnn_run(pel_run_context(run), st->cnn, bundle, frames, &params, &restored, &report);
     if (status != PEL_OK)
         return status;
@@ -147,8 +192,17 @@ static pel_status restore(pel_run *run, size_t at)
     if (!st->told)
         pel_note(run, "%.1f kMAC/px, %.1f MB", report.macs / 1e3, (double)report.memory / 1e6);
     st->told = true;
-    status = emit(run, bundle, restored);
+    if (s->keep > 0)
+        status = keep_consistent(run, bundle, restored);
+    const uncertainty_case of = {st->cnn, bundle, frames, params, restored};
+    if (status == PEL_OK && s->uncertainty != UNCERTAINTY_NONE)
+        status = uncertainty_find(run, &of, s->uncertainty == UNCERTAINTY_RAW ? NULL : &st->calibration, &uncertainty,
+                                  &sigma);
+    if (status == PEL_OK)
+        status = emit(run, bundle, restored, uncertainty, sigma);
     st->restored += status == PEL_OK;
+    pel_frame_unref(uncertainty);
+    pel_frame_unref(sigma);
     pel_frame_unref(restored);
     return status;
 }

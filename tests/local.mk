@@ -50,6 +50,12 @@ tests_unit_io_foreign_LDADD = libpellucid-io.la $(LDADD) $(IO_LIBS)
 shell_tests += tests/cli/read-write.sh
 unit_tests += tests/unit/metric
 tests_unit_metric_SOURCES = tests/unit/metric.c
+unit_tests += tests/unit/consistency
+tests_unit_consistency_SOURCES = tests/unit/consistency.c
+shell_tests += tests/cli/consistency.sh tests/cli/uncertainty.sh
+unit_tests += tests/unit/ensemble tests/unit/calibration
+tests_unit_ensemble_SOURCES = tests/unit/ensemble.c
+tests_unit_calibration_SOURCES = tests/unit/calibration.c
 shell_tests += tests/cli/score.sh tests/cli/info.sh tests/cli/cat.sh tests/cli/crop.sh tests/cli/tile.sh
 
 # Numbers against peers (scikit-image and others) where python3 has them: `make check-peers`.

@@ -9,7 +9,9 @@
  * residue   data - image
  * mean      every sample the mean of the picture: it sees all of it
  * nan       0 / 0
+ * invent    image + reference - 1/2, the image a little smoothed: harmless where the reference is 1/2, else it invents
  * window    the mean of three frames
+ * shrink    a denoiser: the mean of 3 x 3 samples, and of what differs from it that beyond 2 sigma
  * sum       image + the sum of those before it: a state
  * SPDX-License-Identifier: GPL-3.0-or-later
  */
@@ -106,6 +108,57 @@ static pel_model *not_a_number(void)
     return m;
 }
 
+static pel_model *invent(void)
+{
+    pel_model *m = start("invent", 1);
+    pel_model_add_input(m, "reference", 1);
+    float *w = pel_model_add_floats(m, "w", 4, (int64_t[]){1, 2, 3, 3});
+    float *bias = pel_model_add_floats(m, "bias", 1, (int64_t[]){1});
+    if (w != NULL && bias != NULL) {
+        for (int i = 0; i < 9; i++)
+            w[i] = i == 4 ? 0.6f : 0.05f;
+        w[9 + 4] = 1;
+        bias[0] = -0.5f;
+    }
+    pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    pel_node *n = pel_model_add_node(m, "Concat", "image reference", "both");
+    pel_node_set_int(m, n, "axis", 1);
+    pel_node_set_string(m, pel_model_add_node(m, "Pad", "both pads", "padded"), "mode", "edge");
+    pel_model_add_node(m, "Conv", "padded w bias", "output");
+    return m;
+}
+
+/* A value of one number for Mul and the like. */
+static void add_number(pel_model *m, const char *name, float value)
+{
+    float *v = pel_model_add_floats(m, name, 1, (int64_t[]){1});
+    if (v != NULL)
+        v[0] = value;
+}
+
+static pel_model *shrink(void)
+{
+    pel_model *m = start("shrink", 1);
+    pel_model_add_input(m, "sigma", 1);
+    float *w = pel_model_add_floats(m, "w", 4, (int64_t[]){1, 1, 3, 3});
+    for (int i = 0; w != NULL && i < 9; i++)
+        w[i] = 1.0f / 9;
+    add_number(m, "two", 2);
+    pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    pel_node_set_string(m, pel_model_add_node(m, "Pad", "image pads", "padded"), "mode", "edge");
+    pel_model_add_node(m, "Conv", "padded w", "calm");
+    pel_model_add_node(m, "Sub", "image calm", "detail");
+    pel_model_add_node(m, "Mul", "sigma two", "limit");
+    pel_model_add_node(m, "Sub", "detail limit", "over");
+    pel_model_add_node(m, "Relu", "over", "up");
+    pel_model_add_node(m, "Neg", "detail", "turned");
+    pel_model_add_node(m, "Sub", "turned limit", "under");
+    pel_model_add_node(m, "Relu", "under", "down");
+    pel_model_add_node(m, "Add", "calm up", "raised");
+    pel_model_add_node(m, "Sub", "raised down", "output");
+    return m;
+}
+
 static pel_model *window(void)
 {
     pel_model *m = pel_model_new("window", 17);
@@ -144,11 +197,13 @@ int main(int argc, char **argv)
                    : strcmp(name, "residue") == 0 ? two_inputs(name, "data", "Sub", "data image")
                    : strcmp(name, "mean") == 0    ? mean()
                    : strcmp(name, "nan") == 0     ? not_a_number()
+                   : strcmp(name, "invent") == 0  ? invent()
+                   : strcmp(name, "shrink") == 0  ? shrink()
                    : strcmp(name, "window") == 0  ? window()
                    : strcmp(name, "sum") == 0     ? sum()
                                                   : NULL;
     if (m == NULL) {
-        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|level|residue|mean|nan|window|sum FILE.onnx\n");
+        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|level|residue|mean|nan|invent|shrink|window|sum FILE.onnx\n");
         return 2;
     }
     pel_status status = pel_model_finish(m, &error);

@@ -9,6 +9,7 @@
  *   pellucid.window      r: the image input is 2r + 1 frames of a video, one after the other, the image in the middle
  *   pellucid.range       the value of white (1); black is 0
  *   pellucid.multiple    both sides of a picture must be multiples of it (without: the least power of two that does)
+ *   pellucid.uncertainty how large its errors are, for what an ensemble says of them (calibration.h): "x:y x:y ..."
  *   pellucid.card        what the model is for, and how it came about
  */
 #ifndef PELLUCID_CNN_H
@@ -49,6 +50,8 @@ void pel_cnn_free(pel_cnn *cnn);
 
 /* Frames that the model takes before and after the image. */
 size_t pel_cnn_window(const pel_cnn *cnn);
+/* Does the model hand something on from frame to frame? */
+bool pel_cnn_has_state(const pel_cnn *cnn);
 /* Forgets the state that runs hand on: another video begins. */
 void pel_cnn_reset(pel_cnn *cnn);
 

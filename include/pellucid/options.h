@@ -46,7 +46,8 @@ typedef struct {
     size_t offset;           /* offsetof in the settings struct: where the value goes */
     double min, max;         /* range of numbers, both ends allowed */
     const char *initial;     /* default, parsed as if given; NULL: false, 0, NULL */
-    const char *argument;    /* what stands for the value in help: "SIGMA"; NULL for flags */
+    const char *argument;    /* what stands for the value in help: "SIGMA"; NULL for flags; "[=SIGMA]": --name=VALUE,
+                                or --name alone for the second choice, or the number in `choices` */
     const char *choices;     /* "tv|hyper-laplacian" for PEL_OPT_CHOICE */
     const char *help;        /* one sentence, lower case, no full stop; says the unit */
 } pel_option;

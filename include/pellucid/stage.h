@@ -44,6 +44,9 @@ typedef struct {
 pel_status pel_solver_open(pel_run *run, const pel_bundle *bundle,
                            const pel_solver_settings *settings, pel_frame *psf_option,
                            pel_solver *solver);
+/* What was measured, to check an estimate by: as pel_solver_open with sigma (NaN: auto), but a stream without a PSF is a
+ * problem without blur (psf NULL).  Close with pel_solver_close. */
+pel_status pel_measurement_open(pel_run *run, const pel_bundle *bundle, double sigma, pel_solver *solver);
 void pel_solver_close(pel_solver *solver);
 
 /* Emits the estimate (of the data's size; ownership of `estimate` is taken) as the bundle's image

@@ -92,6 +92,8 @@ typedef struct {
     const char *k;
     int prior;
     pel_texts lists;
+    double keep;
+    int show;
 } settings;
 static const pel_option table[] = {
     {"fast", 'f', PEL_OPT_FLAG, offsetof(settings, fast), 0, 0, NULL, NULL, NULL, "be fast"},
@@ -100,6 +102,8 @@ static const pel_option table[] = {
     {"psf", 'k', PEL_OPT_TEXT, offsetof(settings, k), 0, 0, NULL, "SPEC", NULL, "the PSF"},
     {"prior", 0, PEL_OPT_CHOICE, offsetof(settings, prior), 0, 0, "tv", NULL, "tv|hyper", "prior"},
     {"list", 0, PEL_OPT_TEXTS, offsetof(settings, lists), 0, 0, NULL, "X", NULL, "more"},
+    {"keep", 0, PEL_OPT_REAL, offsetof(settings, keep), 1, 9, NULL, "[=X]", "4", "a value that may be left out"},
+    {"show", 0, PEL_OPT_CHOICE, offsetof(settings, show), 0, 0, "none", "[=all]", "none|some|all", "so may this"},
     {NULL}};
 
 static pel_status parse(settings *s, int argc, const char **words, int *operands, pel_error *error)
@@ -138,8 +142,12 @@ static void test_options(void)
     CHECK(!s.fast && s.n == -1 && s.s == 0.5 && s.prior == 0);
     const char *automatic[] = {"x", "-s", "auto"};
     CHECK(parse(&s, 3, automatic, &operands, &error) == PEL_OK && isnan(s.s));
+    const char *alone[] = {"x", "--keep", "5", "--show"}, *valued[] = {"x", "--keep=5", "--show=all"};
+    CHECK(parse(&s, 4, alone, &operands, &error) == PEL_OK && s.keep == 4 && s.show == 1 && operands == 1);
+    CHECK(parse(&s, 3, valued, &operands, &error) == PEL_OK && s.keep == 5 && s.show == 2 && operands == 0);
+    CHECK(parse(&s, 1, none, &operands, &error) == PEL_OK && s.keep == 0 && s.show == 0);
     static const char *const bad[][2] = {
-        {"-n", "0"}, {"-n", "100"}, {"-n", "1.5"}, {"-n", "x"}, {"-s", "11"}, {"-s", "-1"},
+        {"--keep=10", "x"}, {"--keep=", "x"}, {"--show=few", "x"}, {"-n", "0"}, {"-n", "100"}, {"-n", "1.5"}, {"-n", "x"}, {"-s", "11"}, {"-s", "-1"},
         {"-s", ""}, {"-k", ""}, {"--prior", "l2"}, {"--nothing", "x"}, {"-z", "x"}, {"--fast=1", "x"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         const char *words[] = {"x", bad[i][0], bad[i][1]};

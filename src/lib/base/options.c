@@ -18,6 +18,9 @@ static bool takes_auto(const pel_option *option)
            option->kind == PEL_OPT_RANGE_AUTO;
 }
 
+/* May its value be left out? */
+static bool is_optional(const pel_option *option) { return option->argument != NULL && option->argument[0] == '['; }
+
 static pel_status out_of_range(const pel_option *option, const char *text, pel_error *error)
 {
     char low[32], high[32];
@@ -107,6 +110,12 @@ pel_status pel_option_set(const pel_option *option, const char *text, void *sett
         *(bool *)to = true;
         return PEL_OK;
     }
+    if (text == NULL && is_optional(option) && option->kind == PEL_OPT_CHOICE) {
+        *(int *)to = 1;
+        return PEL_OK;
+    }
+    if (text == NULL && is_optional(option))
+        text = option->choices;
     if (text == NULL)
         return pel_error_set(error, PEL_EUSAGE, "--%s: a value is needed", option->name);
     switch (option->kind) {
@@ -180,9 +189,9 @@ static void getopt_tables(const flat *all, struct option *longs, char *shorts)
     *shorts++ = ':';
     for (size_t i = 0; i < all->count; i++) {
         const pel_option *o = all->option[i];
-        bool takes = o->kind != PEL_OPT_FLAG;
-        longs[i] = (struct option){o->name, takes ? required_argument : no_argument, NULL,
-                                   256 + (int)i};
+        bool takes = o->kind != PEL_OPT_FLAG && !is_optional(o); /* in the next word */
+        int argument = takes ? required_argument : is_optional(o) ? optional_argument : no_argument;
+        longs[i] = (struct option){o->name, argument, NULL, 256 + (int)i};
         if (o->letter != 0) {
             *shorts++ = o->letter;
             if (takes)
@@ -241,7 +250,7 @@ pel_status pel_options_parse(const pel_option_block *blocks, size_t count, int a
 /* "auto" and other defaults worth a word; flags and absent ones have none. */
 static const char *shown_default(const pel_option *o)
 {
-    return o->kind == PEL_OPT_FLAG ? NULL : o->initial;
+    return o->kind == PEL_OPT_FLAG || is_optional(o) ? NULL : o->initial;
 }
 
 void pel_options_print_help(const pel_option_block *blocks, size_t count, FILE *to)
@@ -255,7 +264,7 @@ void pel_options_print_help(const pel_option_block *blocks, size_t count, FILE *
                          o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name);
         const char *argument = o->argument != NULL ? o->argument : o->choices;
         if (o->kind != PEL_OPT_FLAG && argument != NULL && n > 0 && (size_t)n < sizeof left)
-            snprintf(left + n, sizeof left - (size_t)n, " %s", argument);
+            snprintf(left + n, sizeof left - (size_t)n, is_optional(o) ? "%s" : " %s", argument);
         const char *initial = shown_default(o);
         fprintf(to, strlen(left) > 29 ? "%s\n%31s" : "%-29s  %s", left,
                 strlen(left) > 29 ? "" : "");
@@ -291,7 +300,7 @@ void pel_options_print_man(const pel_option_block *blocks, size_t count, FILE *t
         fputs("\\fR", to);
         const char *argument = o->argument != NULL ? o->argument : o->choices;
         if (o->kind != PEL_OPT_FLAG && argument != NULL) {
-            fputs(" \\fI", to);
+            fputs(is_optional(o) ? "\\fI" : " \\fI", to);
             print_roff(argument, to);
             fputs("\\fR", to);
         }
@@ -314,6 +323,7 @@ void pel_options_print_words(const pel_option_block *blocks, size_t count, FILE 
     for (size_t i = 0; i < all.count; i++) {
         const pel_option *o = all.option[i];
         const char *value = o->kind == PEL_OPT_FLAG      ? ""
+                            : is_optional(o)              ? ""
                             : o->choices != NULL          ? o->choices
                             : takes_auto(o)               ? "auto"
                                                           : "FILE";

@@ -147,9 +147,8 @@ static pel_status take_psf(pel_run *run, const pel_bundle *bundle, pel_frame *op
     return PEL_OK;
 }
 
-pel_status pel_solver_open(pel_run *run, const pel_bundle *bundle,
-                           const pel_solver_settings *settings, pel_frame *psf_option,
-                           pel_solver *solver)
+static pel_status open_problem(pel_run *run, const pel_bundle *bundle, const pel_solver_settings *settings,
+                               pel_frame *psf_option, bool blurred, pel_solver *solver)
 {
     memset(solver, 0, sizeof *solver);
     pel_problem *p = &solver->problem;
@@ -169,7 +168,7 @@ pel_status pel_solver_open(pel_run *run, const pel_bundle *bundle,
     }
     p->size = solver->data->size;
     p->data = pel_frame_floats(solver->data);
-    pel_status status = take_psf(run, bundle, psf_option, solver);
+    pel_status status = blurred ? take_psf(run, bundle, psf_option, solver) : PEL_OK;
     if (status == PEL_OK)
         status = take_mask(run, bundle, solver);
     if (status == PEL_OK)
@@ -179,6 +178,20 @@ pel_status pel_solver_open(pel_run *run, const pel_bundle *bundle,
     if (status != PEL_OK)
         pel_solver_close(solver);
     return status;
+}
+
+pel_status pel_solver_open(pel_run *run, const pel_bundle *bundle,
+                           const pel_solver_settings *settings, pel_frame *psf_option,
+                           pel_solver *solver)
+{
+    return open_problem(run, bundle, settings, psf_option, true, solver);
+}
+
+pel_status pel_measurement_open(pel_run *run, const pel_bundle *bundle, double sigma, pel_solver *solver)
+{
+    const pel_solver_settings settings = {.sigma = sigma};
+    const pel_frame *psf = pel_bundle_find(bundle, "psf", NULL);
+    return open_problem(run, bundle, &settings, NULL, psf != NULL, solver);
 }
 
 void pel_solver_close(pel_solver *solver)

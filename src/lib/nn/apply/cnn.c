@@ -120,6 +120,14 @@ void pel_cnn_free(pel_cnn *cnn)
 
 size_t pel_cnn_window(const pel_cnn *cnn) { return cnn->window; }
 
+bool pel_cnn_has_state(const pel_cnn *cnn)
+{
+    bool state = false;
+    for (size_t k = 0; k < cnn->model->input_count; k++)
+        state = state || cnn->roles[k] == STATE;
+    return state;
+}
+
 void pel_cnn_reset(pel_cnn *cnn)
 {
     for (size_t k = 0; k < MOST_INPUTS; k++) {
@@ -308,15 +316,6 @@ static pel_status fit(job *j, size_t channels)
     }
 }
 
-/* A state belongs to one picture: not to channel after channel, or slice after slice. */
-static bool has_state(const pel_cnn *c)
-{
-    bool state = false;
-    for (size_t k = 0; k < c->model->input_count; k++)
-        state = state || c->roles[k] == STATE;
-    return state;
-}
-
 /* On a bundle whose bad samples are NaN. */
 static pel_status run_bundle(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
                              const pel_frame *const *frames, const pel_cnn_params *params, pel_frame **result,
@@ -331,7 +330,8 @@ static pel_status run_bundle(const pel_context *ctx, pel_cnn *cnn, const pel_bun
     if (channels != image->size.c && channels != 1 && image->size.c != 1)
         return pel_error_set(ctx->error, PEL_EINVAL, "the model takes %zu channels, the image has %zu", channels,
                              image->size.c);
-    if (has_state(cnn) && (image->size.d > 1 || image->size.c > channels))
+    /* A state belongs to one picture: not to channel after channel, or slice after slice. */
+    if (pel_cnn_has_state(cnn) && (image->size.d > 1 || image->size.c > channels))
         return pel_error_set(ctx->error, PEL_EINVAL, "a model with a state takes pictures of its own %zu channels",
                              channels);
     if (cnn->window > 0 && frames == NULL)
