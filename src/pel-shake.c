@@ -29,7 +29,7 @@ typedef struct {
 
 #define AT(member) offsetof(settings, member)
 static const pel_option options[] = {
-    {"length", 0, PEL_OPT_RANGE, AT(length), 0, MOST_LENGTH, "0..24", "L[..L]", NULL,
+    {"length", 0, PEL_OPT_RANGE, AT(length), 0, MOST_LENGTH, "0..16", "L[..L]", NULL,
      "length of the path over the picture, in samples"},
     {"turn", 0, PEL_OPT_RANGE, AT(turn), 0, 30, "0..1.5", "A[..A]", NULL,
      "turn about a random place, in degrees"},
