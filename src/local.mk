@@ -27,9 +27,10 @@ pel_tile_SOURCES = src/pel-tile.c
 pel_untile_SOURCES = src/pel-untile.c
 pel_score_SOURCES = src/pel-score.c src/score-table.c src/score-table.h src/score-fit.c src/score-fit.h
 
-bin_PROGRAMS += pel-psf pel-blur pel-noise
+bin_PROGRAMS += pel-psf pel-blur pel-shake pel-noise
 pel_psf_SOURCES = src/pel-psf.c
 pel_blur_SOURCES = src/pel-blur.c
+pel_shake_SOURCES = src/pel-shake.c
 pel_noise_SOURCES = src/pel-noise.c
 
 bin_PROGRAMS += pel-blind

@@ -23,6 +23,7 @@ static const struct {
     {"untile", "blend tiles back"},
     {"psf", "make a point-spread function"},
     {"blur", "degrade: convolve with a PSF"},
+    {"shake", "degrade: blur by a moving camera and moving things"},
     {"noise", "degrade: add noise"},
     {"blind", "estimate the PSF from the picture alone"},
     {"wiener", "restore: Wiener filter"},

@@ -130,10 +130,12 @@ tests_unit_checkpoint_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 tests_unit_checkpoint_LDADD = libpel-train.la $(LDADD)
 unit_tests += tests/unit/rl
 tests_unit_rl_SOURCES = tests/unit/rl.c
+unit_tests += tests/unit/motion
+tests_unit_motion_SOURCES = tests/unit/motion.c
 unit_tests += tests/unit/psf tests/unit/stats
 tests_unit_psf_SOURCES = tests/unit/psf.c
 tests_unit_stats_SOURCES = tests/unit/stats.c
-shell_tests += tests/cli/psf.sh tests/cli/blur.sh tests/cli/noise.sh
+shell_tests += tests/cli/psf.sh tests/cli/blur.sh tests/cli/shake.sh tests/cli/noise.sh
 
 # Coverage-guided fuzzers, with --enable-fuzz; unit/stream and unit/io-mutate replay damage in any build.
 EXTRA_DIST += tests/fuzz/fuzz-stream.c tests/fuzz/fuzz-file.c tests/fuzz/fuzz-model.c

@@ -1,4 +1,4 @@
-# The libraries.  Layers only look down: base, then frame and num, then psf, sources, deconv, blind, metric, nn, io, then
+# The libraries.  Layers only look down: base, then frame and num, then psf, motion, sources, deconv, blind, metric, nn, io, then
 # stage, then the programs.
 
 noinst_LTLIBRARIES =
@@ -22,6 +22,7 @@ include src/lib/base/local.mk
 include src/lib/frame/local.mk
 include src/lib/num/local.mk
 include src/lib/psf/local.mk
+include src/lib/motion/local.mk
 include src/lib/sources/local.mk
 include src/lib/deconv/local.mk
 include src/lib/blind/local.mk

@@ -1,15 +1,15 @@
 # programs.sh - what the suite tests need to know of each program: a new one gets its lines here.
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-noise
+programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-shake pel-noise
   pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-net pel-train pel-score"
 
 # Those that read a stream on stdin.
-readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-noise pel-blind pel-wiener
+readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-shake pel-noise pel-blind pel-wiener
   pel-rl pel-tv pel-cnn pel-train pel-score"
 
 # Those that read one and write one.
-filters="pel-cat pel-crop pel-tile pel-blur pel-noise pel-blind pel-wiener pel-rl
+filters="pel-cat pel-crop pel-tile pel-blur pel-shake pel-noise pel-blind pel-wiener pel-rl
   pel-tv pel-cnn"
 
 # Arguments with which a program does something quick, into $arguments.

@@ -2,11 +2,11 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include <pellucid/geometry.h>
+#include <pellucid/transfer.h>
 
 #include "format.h"
 
@@ -70,18 +70,6 @@ pel_status io_add_meta(io_source *source, pel_bundle *bundle, const char *slot, 
     status = pel_bundle_put(bundle, meta, source->error);
     pel_frame_unref(meta);
     return status;
-}
-
-float io_srgb_to_linear(float v)
-{
-    float a = fabsf(v), l = a <= 0.04045f ? a / 12.92f : powf((a + 0.055f) / 1.055f, 2.4f);
-    return copysignf(l, v);
-}
-
-float io_linear_to_srgb(float v)
-{
-    float a = fabsf(v), s = a <= 0.0031308f ? 12.92f * a : 1.055f * powf(a, 1 / 2.4f) - 0.055f;
-    return copysignf(s, v);
 }
 
 /* ---- Orientation: tag 0x0112 of the first directory of the TIFF inside (EXIF 2.3, 4.6) */
@@ -162,7 +150,7 @@ pel_status io_emit(io_source *source, pel_bundle *bundle, pel_frame *image)
     if (p->linear && transfer != NULL && strcmp(transfer, "srgb") == 0) {
         float *v = pel_frame_floats(image);
         for (size_t i = 0; i < pel_size_count(image->size); i++)
-            v[i] = io_srgb_to_linear(v[i]);
+            v[i] = pel_srgb_to_linear(v[i]);
         status = pel_frame_set(image, "transfer", "linear", source->error);
     }
     if (status == PEL_OK && strcmp(p->role, "image") != 0) {
@@ -217,7 +205,7 @@ void io_to_integers(io_sink *sink, const pel_frame *image, const float *from, si
     for (size_t i = 0; i < count; i++) {
         double v = ((double)from[i] - black) * scale;
         if (linear)
-            v = (double)io_linear_to_srgb((float)v);
+            v = (double)pel_linear_to_srgb((float)v);
         if (!(v >= least && v <= most)) {
             sink->report.clipped++;
             v = v > 1 ? 1 : 0; /* NaN: 0 */

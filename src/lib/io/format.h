@@ -91,8 +91,4 @@ void io_no_alpha(const io_sink *sink, const pel_bundle *bundle, const char *form
 /* The companion `alpha` when it fits the image, or NULL. */
 const pel_frame *io_alpha(const pel_bundle *bundle);
 
-/* sRGB's curve (IEC 61966-2-1), continued as an odd function below 0 and straight on above 1. */
-float io_srgb_to_linear(float v);
-float io_linear_to_srgb(float v);
-
 #endif
