@@ -36,3 +36,10 @@ pel-train -m $net-0.onnx -o $net.onnx --steps $steps --batch 16 --lr $rate --war
   --validate $net.pel --validate-every 2000 --log $net.tsv --log-every 200 --checkpoint $net.ckpt --checkpoint-every 1000 \
   --resume --pairs-from "pel-read --shuffle --epochs 1 --seed \$SEED $files | pel-crop --random 64 --repeat 100 --augment --seed \$SEED |
     pel-cat --shuffle 600 --seed \$SEED | pel-noise 0..50/255 --seed \$SEED"
+
+# How large its errors are, and what it is for.
+SIDE=192 "$here/calibrate.sh" $net.onnx $files
+card="Removes white Gaussian noise of a level that is told (sigma 0 to 50/255) from photographs; for pel-cnn, and the \
+denoiser of pel-pnp. Not for noise that is correlated (JPEG, demosaicing) or grows with the signal: tell a level, or see to \
+it that it is white first. Trained on photographs of Debian packages (data/models/photos.tsv) by data/models/denoise.sh."
+pel-net $net.onnx --set "pellucid.card=$card" -o $net.onnx
