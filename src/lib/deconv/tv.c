@@ -216,34 +216,12 @@ static void iterate(tv_solver *s)
 /* Data, mask and first estimate onto the grid. */
 static pel_status load(tv_solver *s, const pel_problem *p, size_t c)
 {
-    const pel_size d = s->grid.e.data;
-    size_t plane = pel_size_plane(d);
-    float *filled = pel_alloc_floats(plane);
-    if (filled == NULL)
-        return pel_error_set(s->ctx->error, PEL_ENOMEM, "out of memory");
-    pel_status status = pel_problem_fill(s->ctx, p, c, filled);
-    if (status != PEL_OK) {
-        pel_free(filled);
+    pel_status status = pel_problem_extend(s->ctx, p, c, &s->grid, s->data);
+    if (status != PEL_OK)
         return status;
-    }
-    pel_grid_extend(&s->grid, filled, s->data);
-    memset(s->weight, 0, s->grid.count * sizeof *s->weight);
-    const float *mask = pel_problem_mask(p, c);
-    s->good = 0;
-    for (size_t z = 0; z < d.d; z++)
-        for (size_t y = 0; y < d.h; y++)
-            for (size_t x = 0; x < d.w; x++) {
-                size_t from = (z * d.h + y) * d.w + x;
-                float w = mask != NULL ? mask[from] : 1;
-                if (p->sigma_map != NULL) { /* weigh by the noise, 1 where it is at its mean */
-                    float sd = p->sigma_map[(p->sigma_channels > 1 ? c * plane : 0) + from];
-                    w *= (float)(p->sigma * p->sigma) / (sd * sd);
-                }
-                s->weight[pel_grid_row(&s->grid, y, z) + x] = w;
-                s->good += w > 0 ? 1 : 0;
-            }
+    s->good = pel_problem_weigh(p, c, &s->grid, true, s->weight);
     if (p->start != NULL) {
-        pel_grid_extend(&s->grid, p->start + c * plane, s->x);
+        pel_grid_extend(&s->grid, p->start + c * pel_size_plane(p->size), s->x);
         pel_fft_forward(s->grid.fft, s->x, s->a);
         for (size_t i = 0; i < s->grid.complexes; i++) {
             float re = s->a[i][0], im = s->a[i][1], scale = 1.0f / (float)s->grid.count;
@@ -258,7 +236,6 @@ static pel_status load(tv_solver *s, const pel_problem *p, size_t c)
     memset(s->u_dual, 0, s->grid.count * sizeof *s->u_dual);
     for (int i = 0; i < s->axes; i++)
         memset(s->v_dual[i], 0, s->grid.count * sizeof *s->v_dual[i]);
-    pel_free(filled);
     return PEL_OK;
 }
 
