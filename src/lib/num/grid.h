@@ -43,6 +43,12 @@ typedef struct {
 
 /* A grid for one channel of `data` and kernels of up to `psf`. */
 pel_status pel_grid_open(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid);
+/* The same with sides (not the depth) that are multiples of `multiple`, where numbers of small factors are; a kernel
+ * of one plane leaves the depth as it is. */
+pel_status pel_grid_open_multiple(const pel_context *ctx, pel_size data, pel_size psf, size_t multiple,
+                                  pel_grid *grid);
+/* The data's own size: they are one period of a picture that has no border. */
+pel_status pel_grid_open_periodic(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid);
 void pel_grid_close(pel_grid *grid);
 
 static inline size_t pel_grid_row(const pel_grid *g, size_t y, size_t z)
