@@ -14,13 +14,12 @@
 #include "config.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "wiener-internal.h"
 
-static int STEPS = 2;  /* of conjugate gradients, a data step */
-#define TOLERANCE 1e-3
+#define MOST_STEPS 8 /* of conjugate gradients, a data step */
+#define TOLERANCE 1e-3 /* as wiener.c */
 #define START_SHARE 0.2
 
 typedef struct {
@@ -133,7 +132,7 @@ static pel_status data_step(hqs *h, size_t c)
     }
     in_bands(h, c, blur_band);
     pel_fft_backward(w->grid.fft, w->work, w->image);
-    pel_status status = wiener_minimise(w, STEPS, TOLERANCE, 0, 0);
+    pel_status status = wiener_minimise(w, MOST_STEPS, TOLERANCE, 0, 0);
     if (status != PEL_OK)
         return status;
     pel_fft_backward(w->grid.fft, w->x, w->image);
@@ -149,42 +148,49 @@ static bool tick_start(void *arg, double fraction)
     return pel_context_tick(arg, START_SHARE * fraction);
 }
 
-/* An estimate of the data's size, or NULL: the data are the start. */
-static pel_status make_start(const hqs *h, float **start)
+static void take_grid(const pel_grid *grid, const float *estimate, size_t c, float *to)
 {
-    pel_context ctx = *h->ctx;
-    *start = NULL;
-    if (h->params->start == PEL_HQS_FROM_DATA)
-        return PEL_OK;
-    *start = pel_alloc_floats(pel_size_count(h->p->size));
-    if (*start == NULL)
-        return pel_error_set(ctx.error, PEL_ENOMEM, "out of memory");
-    ctx.tick = tick_start;
-    ctx.tick_arg = (void *)(uintptr_t)h->ctx;
-    if (h->params->start == PEL_HQS_FROM_WIENER) {
-        pel_wiener_params wiener_auto = {PEL_WIENER_LAPLACE, (double)NAN, PEL_RULE_LIKELIHOOD};
-        pel_wiener_report report;
-        return pel_wiener(&ctx, h->p, &wiener_auto, *start, &report);
-    }
-    pel_tv_params tv_auto = {PEL_PRIOR_TV, (double)NAN, -1};
+    memcpy(to + c * grid->count, estimate, grid->count * sizeof *to);
+}
+
+static void extend_start(hqs *h, const float *start)
+{
+    for (size_t c = 0; c < h->p->size.c; c++)
+        pel_grid_extend(&h->w.grid, start + c * pel_size_plane(h->p->size), h->z + c * h->w.grid.count);
+}
+
+static pel_status start_from_tv(hqs *h, const pel_context *ctx)
+{
+    const pel_tv_params params = {PEL_PRIOR_TV, (double)NAN, -1};
     pel_tv_report report;
-    return pel_tv(&ctx, h->p, &tv_auto, *start, &report);
+    float *start = pel_alloc_floats(pel_size_count(h->p->size));
+    if (start == NULL)
+        return wiener_no_memory(&h->w);
+    pel_status status = pel_tv(ctx, h->p, &params, start, &report);
+    if (status == PEL_OK)
+        extend_start(h, start);
+    pel_free(start);
+    return status;
 }
 
 static pel_status load_start(hqs *h)
 {
+    static const pel_wiener_params wiener_auto = {PEL_WIENER_LAPLACE, (double)NAN, PEL_RULE_LIKELIHOOD};
     const pel_problem *p = h->p;
-    float *own = NULL;
-    pel_status status = p->start == NULL ? make_start(h, &own) : PEL_OK;
-    const float *start = p->start != NULL ? p->start : own;
-    for (size_t c = 0; c < p->size.c && status == PEL_OK; c++) {
-        float *to = h->z + c * h->w.grid.count;
-        if (start != NULL)
-            pel_grid_extend(&h->w.grid, start + c * pel_size_plane(p->size), to);
-        else
-            status = pel_problem_extend(h->ctx, p, c, &h->w.grid, to);
-    }
-    pel_free(own);
+    pel_context ctx = *h->ctx;
+    pel_wiener_report report;
+    pel_status status = PEL_OK;
+    ctx.tick = tick_start;
+    ctx.tick_arg = (void *)(uintptr_t)h->ctx;
+    if (p->start != NULL)
+        extend_start(h, p->start);
+    else if (h->params->start == PEL_HQS_FROM_WIENER)
+        status = wiener_solve(&ctx, p, &wiener_auto, &h->w.grid, take_grid, h->z, &report);
+    else if (h->params->start == PEL_HQS_FROM_TV)
+        status = start_from_tv(h, &ctx);
+    else
+        for (size_t c = 0; c < p->size.c && status == PEL_OK; c++)
+            status = pel_problem_extend(h->ctx, p, c, &h->w.grid, h->z + c * h->w.grid.count);
     return status;
 }
 
@@ -247,7 +253,6 @@ static pel_status open_hqs(hqs *h)
 {
     const pel_problem *p = h->p;
     static const pel_wiener_params identity = {PEL_WIENER_TIKHONOV, 0, PEL_RULE_GCV};
-    if(getenv("STEPS")) STEPS=atoi(getenv("STEPS"));
     h->w = (wiener){.ctx = h->ctx, .p = p, .params = &identity};
     h->closed = is_observed(p, h->params);
     pel_status status = h->params->periodic

@@ -136,12 +136,10 @@ void wiener_close(wiener *w)
         pel_free(w->sums[k]);
 }
 
-/* The grid, and what is there for one channel. */
+/* And what is there for one channel. */
 static pel_status open_channel(wiener *w)
 {
-    pel_status status = pel_grid_open(w->ctx, w->p->size, w->p->psf_size, &w->grid);
-    if (status == PEL_OK)
-        status = wiener_open(w);
+    pel_status status = wiener_open(w);
     if (status != PEL_OK)
         return status;
     w->transfer = pel_alloc(w->grid.complexes * sizeof *w->transfer);
@@ -152,15 +150,13 @@ static pel_status open_channel(wiener *w)
 
 static void close_channel(wiener *w)
 {
-    pel_grid_close(&w->grid);
     pel_free(w->transfer);
     pel_free(w->observed);
     pel_free(w->weight);
     wiener_close(w);
 }
 
-pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
-                      const pel_wiener_params *params, float *estimate, pel_wiener_report *report)
+static pel_status check(const pel_context *ctx, const pel_problem *problem, const pel_wiener_params *params)
 {
     pel_status status = pel_problem_check(ctx, problem);
     if (status != PEL_OK)
@@ -169,21 +165,47 @@ pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
         return pel_error_set(ctx->error, PEL_EINVAL,
                              "without a noise level there is no rule for the strength: give "
                              "--strength, sigma, or --rule gcv");
+    return PEL_OK;
+}
+
+pel_status wiener_solve(const pel_context *ctx, const pel_problem *problem, const pel_wiener_params *params,
+                        const pel_grid *grid, wiener_take take, float *to, pel_wiener_report *report)
+{
     wiener w;
     memset(&w, 0, sizeof w);
     w.ctx = ctx;
     w.p = problem;
     w.params = params;
-    status = open_channel(&w);
+    w.grid = *grid;
+    pel_status status = open_channel(&w);
     double strengths = 0;
     for (size_t c = 0; c < problem->size.c && status == PEL_OK; c++) {
         double strength = params->strength > 0 ? params->strength : (double)NAN;
         status = solve_channel(&w, c, &strength);
         if (status == PEL_OK)
-            pel_grid_cut(&w.grid, w.image, estimate + c * pel_size_plane(problem->size));
+            take(grid, w.image, c, to);
         strengths += strength;
     }
     report->strength = strengths / (double)problem->size.c;
     close_channel(&w);
+    return status;
+}
+
+static void take_data(const pel_grid *grid, const float *estimate, size_t c, float *to)
+{
+    pel_grid_cut(grid, estimate, to + c * pel_size_plane(grid->e.data));
+}
+
+pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
+                      const pel_wiener_params *params, float *estimate, pel_wiener_report *report)
+{
+    pel_grid grid;
+    pel_status status = check(ctx, problem, params);
+    if (status == PEL_OK)
+        status = pel_grid_open(ctx, problem->size, problem->psf_size, &grid);
+    if (status != PEL_OK)
+        return status;
+    status = wiener_solve(ctx, problem, params, &grid, take_data, estimate, report);
+    pel_grid_close(&grid);
     return status;
 }
