@@ -42,7 +42,7 @@ static const pel_option options[] = {
      "noise level of the first denoising, white being 1; it falls from iteration to iteration"},
     {"last", 0, PEL_OPT_REAL, AT(last), 1e-3, 1e3, "1.5", "SIGMAS", NULL,
      "noise level of the last denoising, in units of the noise of the data"},
-    {"start", 0, PEL_OPT_CHOICE, AT(start), 0, 0, "wiener", NULL, "tv|wiener|none",
+    {"start", 0, PEL_OPT_CHOICE, AT(start), 0, 0, "tv", NULL, "tv|wiener|none",
      "where to start without an earlier estimate: that of pel-tv or pel-wiener, or the measurement"},
     {"border", 0, PEL_OPT_CHOICE, AT(border), 0, 0, "unobserved", NULL, "unobserved|periodic",
      "what lies outside the picture; periodic: the picture again, as pel-blur --border periodic has it"},

@@ -16,6 +16,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "tv-internal.h"
 #include "wiener-internal.h"
 
 #define MOST_STEPS 8 /* of conjugate gradients, a data step */
@@ -148,49 +149,29 @@ static bool tick_start(void *arg, double fraction)
     return pel_context_tick(arg, START_SHARE * fraction);
 }
 
-static void take_grid(const pel_grid *grid, const float *estimate, size_t c, float *to)
-{
-    memcpy(to + c * grid->count, estimate, grid->count * sizeof *to);
-}
-
-static void extend_start(hqs *h, const float *start)
-{
-    for (size_t c = 0; c < h->p->size.c; c++)
-        pel_grid_extend(&h->w.grid, start + c * pel_size_plane(h->p->size), h->z + c * h->w.grid.count);
-}
-
-static pel_status start_from_tv(hqs *h, const pel_context *ctx)
-{
-    const pel_tv_params params = {PEL_PRIOR_TV, (double)NAN, -1};
-    pel_tv_report report;
-    float *start = pel_alloc_floats(pel_size_count(h->p->size));
-    if (start == NULL)
-        return wiener_no_memory(&h->w);
-    pel_status status = pel_tv(ctx, h->p, &params, start, &report);
-    if (status == PEL_OK)
-        extend_start(h, start);
-    pel_free(start);
-    return status;
-}
-
 static pel_status load_start(hqs *h)
 {
     static const pel_wiener_params wiener_auto = {PEL_WIENER_LAPLACE, (double)NAN, PEL_RULE_LIKELIHOOD};
+    static const pel_tv_params tv_auto = {PEL_PRIOR_TV, (double)NAN, -1};
     const pel_problem *p = h->p;
+    const pel_grid *grid = &h->w.grid;
     pel_context ctx = *h->ctx;
-    pel_wiener_report report;
-    pel_status status = PEL_OK;
+    pel_wiener_report wiener_report;
+    pel_tv_report tv_report;
     ctx.tick = tick_start;
     ctx.tick_arg = (void *)(uintptr_t)h->ctx;
-    if (p->start != NULL)
-        extend_start(h, p->start);
-    else if (h->params->start == PEL_HQS_FROM_WIENER)
-        status = wiener_solve(&ctx, p, &wiener_auto, &h->w.grid, take_grid, h->z, &report);
-    else if (h->params->start == PEL_HQS_FROM_TV)
-        status = start_from_tv(h, &ctx);
-    else
-        for (size_t c = 0; c < p->size.c && status == PEL_OK; c++)
-            status = pel_problem_extend(h->ctx, p, c, &h->w.grid, h->z + c * h->w.grid.count);
+    if (p->start == NULL && h->params->start == PEL_HQS_FROM_TV)
+        return tv_solve(&ctx, p, &tv_auto, grid, pel_grid_take_all, h->z, &tv_report);
+    if (p->start == NULL && h->params->start == PEL_HQS_FROM_WIENER)
+        return wiener_solve(&ctx, p, &wiener_auto, grid, pel_grid_take_all, h->z, &wiener_report);
+    pel_status status = PEL_OK;
+    for (size_t c = 0; c < p->size.c && status == PEL_OK; c++) {
+        float *to = h->z + c * grid->count;
+        if (p->start != NULL)
+            pel_grid_extend(grid, p->start + c * pel_size_plane(p->size), to);
+        else
+            status = pel_problem_extend(h->ctx, p, c, grid, to);
+    }
     return status;
 }
 

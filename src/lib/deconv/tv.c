@@ -20,7 +20,6 @@
 
 static void free_solver(tv_solver *s)
 {
-    pel_grid_close(&s->grid);
     pel_free(s->tables[0]);
     pel_free(s->transfer);
     pel_free(s->a);
@@ -40,12 +39,11 @@ static void free_solver(tv_solver *s)
     pel_free(s->shrink.table);
 }
 
-static pel_status open_solver(const pel_context *ctx, const pel_problem *p, tv_solver *s)
+static pel_status open_solver(const pel_context *ctx, const pel_grid *grid, tv_solver *s)
 {
     s->ctx = ctx;
-    pel_status status = pel_grid_open(ctx, p->size, p->psf_size, &s->grid);
-    if (status == PEL_OK)
-        status = pel_grid_laplacian(ctx, &s->grid, s->tables);
+    s->grid = *grid;
+    pel_status status = pel_grid_laplacian(ctx, &s->grid, s->tables);
     if (status != PEL_OK)
         return status;
     size_t n = s->grid.count, m = s->grid.complexes;
@@ -278,9 +276,33 @@ static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv
     return status;
 }
 
+pel_status tv_solve(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
+                    const pel_grid *grid, pel_grid_take take, float *to, pel_tv_report *report)
+{
+    tv_solver s;
+    memset(&s, 0, sizeof s);
+    s.constants = tv_constants_of(params->prior);
+    pel_status status = open_solver(ctx, grid, &s);
+    size_t channels = problem->size.c;
+    double strengths = 0;
+    for (size_t c = 0; c < channels && status == PEL_OK; c++) {
+        double strength = params->strength > 0 ? params->strength : (double)NAN;
+        status = solve_channel(&s, problem, params, c, &strength, (double)c / (double)channels,
+                               1 / (double)channels);
+        if (status == PEL_OK)
+            take(&s.grid, s.x, c, to);
+        strengths += strength;
+    }
+    report->strength = strengths / (double)channels;
+    report->iterations = params->iterations > 0 ? params->iterations : s.constants->iterations;
+    free_solver(&s);
+    return status;
+}
+
 pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
                   float *estimate, pel_tv_report *report)
 {
+    pel_grid grid;
     pel_status status = pel_problem_check(ctx, problem);
     if (status != PEL_OK)
         return status;
@@ -288,22 +310,10 @@ pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_
         return pel_error_set(ctx->error, PEL_EINVAL,
                              "without a noise level there is no rule for the strength: give "
                              "--strength, or sigma");
-    tv_solver s;
-    memset(&s, 0, sizeof s);
-    s.constants = tv_constants_of(params->prior);
-    status = open_solver(ctx, problem, &s);
-    size_t channels = problem->size.c, plane = pel_size_plane(problem->size);
-    double strengths = 0;
-    for (size_t c = 0; c < channels && status == PEL_OK; c++) {
-        double strength = params->strength > 0 ? params->strength : (double)NAN;
-        status = solve_channel(&s, problem, params, c, &strength, (double)c / (double)channels,
-                               1 / (double)channels);
-        if (status == PEL_OK)
-            pel_grid_cut(&s.grid, s.x, estimate + c * plane);
-        strengths += strength;
-    }
-    report->strength = strengths / (double)channels;
-    report->iterations = params->iterations > 0 ? params->iterations : s.constants->iterations;
-    free_solver(&s);
+    status = pel_grid_open(ctx, problem->size, problem->psf_size, &grid);
+    if (status != PEL_OK)
+        return status;
+    status = tv_solve(ctx, problem, params, &grid, pel_grid_take_data, estimate, report);
+    pel_grid_close(&grid);
     return status;
 }

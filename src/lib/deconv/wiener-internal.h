@@ -96,9 +96,8 @@ pel_status wiener_minimise(wiener *w, int most_steps, double tolerance, double d
 
 /* Solves a checked problem on a grid of the caller's; `take` gets the estimate of each channel on all of the
  * grid. */
-typedef void (*wiener_take)(const pel_grid *grid, const float *estimate, size_t channel, float *to);
 pel_status wiener_solve(const pel_context *ctx, const pel_problem *problem, const pel_wiener_params *params,
-                        const pel_grid *grid, wiener_take take, float *to, pel_wiener_report *report);
+                        const pel_grid *grid, pel_grid_take take, float *to, pel_wiener_report *report);
 
 /* Chooses w->strength by the rule of the parameters for w->work, the spectrum of the data: among all
  * at first, then near the one there is. */

@@ -169,7 +169,7 @@ static pel_status check(const pel_context *ctx, const pel_problem *problem, cons
 }
 
 pel_status wiener_solve(const pel_context *ctx, const pel_problem *problem, const pel_wiener_params *params,
-                        const pel_grid *grid, wiener_take take, float *to, pel_wiener_report *report)
+                        const pel_grid *grid, pel_grid_take take, float *to, pel_wiener_report *report)
 {
     wiener w;
     memset(&w, 0, sizeof w);
@@ -191,11 +191,6 @@ pel_status wiener_solve(const pel_context *ctx, const pel_problem *problem, cons
     return status;
 }
 
-static void take_data(const pel_grid *grid, const float *estimate, size_t c, float *to)
-{
-    pel_grid_cut(grid, estimate, to + c * pel_size_plane(grid->e.data));
-}
-
 pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
                       const pel_wiener_params *params, float *estimate, pel_wiener_report *report)
 {
@@ -205,7 +200,7 @@ pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
         status = pel_grid_open(ctx, problem->size, problem->psf_size, &grid);
     if (status != PEL_OK)
         return status;
-    status = wiener_solve(ctx, problem, params, &grid, take_data, estimate, report);
+    status = wiener_solve(ctx, problem, params, &grid, pel_grid_take_data, estimate, report);
     pel_grid_close(&grid);
     return status;
 }

@@ -103,6 +103,16 @@ void pel_grid_cut(const pel_grid *g, const float *from, float *to)
             memcpy(to, from + pel_grid_row(g, y, z), d.w * sizeof *to);
 }
 
+void pel_grid_take_data(const pel_grid *g, const float *estimate, size_t channel, float *to)
+{
+    pel_grid_cut(g, estimate, to + channel * pel_size_plane(g->e.data));
+}
+
+void pel_grid_take_all(const pel_grid *g, const float *estimate, size_t channel, float *to)
+{
+    memcpy(to + channel * g->count, estimate, g->count * sizeof *to);
+}
+
 pel_status pel_grid_laplacian(const pel_context *ctx, const pel_grid *g, float *tables[3])
 {
     const size_t n[3] = {g->size.w, g->size.h, g->size.d};

@@ -63,6 +63,12 @@ void pel_grid_extend(const pel_grid *grid, const float *data, float *to);
 /* The part under the data, back into an array of the data's size. */
 void pel_grid_cut(const pel_grid *grid, const float *from, float *to);
 
+/* What becomes of a channel's estimate on the grid: its part under the data, or all of it, goes to that channel
+ * of `to`. */
+typedef void (*pel_grid_take)(const pel_grid *grid, const float *estimate, size_t channel, float *to);
+void pel_grid_take_data(const pel_grid *grid, const float *estimate, size_t channel, float *to);
+void pel_grid_take_all(const pel_grid *grid, const float *estimate, size_t channel, float *to);
+
 /* |D|^2 of the forward differences summed over the axes, for frequency number kx, (ky, kz) of the
  * grid: 4 sin^2(pi k/n) each.  Tables of n/2+1 or n values an axis; free with pel_free. */
 pel_status pel_grid_laplacian(const pel_context *ctx, const pel_grid *grid, float *tables[3]);
