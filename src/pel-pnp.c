@@ -125,7 +125,8 @@ static pel_status solve(pel_run *run, const pel_solver *solver, float *estimate)
     const pel_hqs_params params = {.denoise = denoise, .denoise_arg = &c, .multiple = pel_cnn_multiple(d->cnn),
                                    .iterations = s->iterations, .lambda = s->lambda,
                                    .sigma_first = s->sigma_first * (c.scale.white - c.scale.black), .last = s->last,
-                                   .periodic = s->border == 1, .start = (pel_hqs_start)s->start};
+                                   .periodic = s->border == 1, .start = (pel_hqs_start)s->start,
+                                   .range = c.scale.white - c.scale.black};
     status = pel_hqs(pel_run_context(run), &solver->problem, &params, estimate, &report);
     if (status == PEL_OK)
         pel_note(run, "%ld iterations, sigma %.4g, denoised from %.4g to %.4g", s->iterations, solver->problem.sigma,

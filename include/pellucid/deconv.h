@@ -86,6 +86,7 @@ typedef struct {
     pel_tv_prior prior;
     double strength;  /* weight of the prior relative to 1/2 |y - Kx|^2, > 0, or NaN: from sigma */
     long iterations;  /* >= 1, or -1: the default of the method */
+    double range;     /* white minus black, in sample units: what steps and rule are for; 0: 1 */
 } pel_tv_params;
 typedef struct {
     double strength;
@@ -100,7 +101,8 @@ pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_
 /* ---- Plug and play: a denoiser as the prior -------------------------------------------------- */
 
 /* Removes white noise of standard deviation `sigma` (sample units) from a picture of `size`, in place; planes of
- * a volume one by one.  It is told of the extended domain, whose sides are multiples of params->multiple. */
+ * a volume one by one.  What it gets is the extended domain, whose sides are multiples of params->multiple, mirrored another
+ * way each time. */
 typedef pel_status (*pel_denoise)(void *arg, const pel_context *ctx, pel_size size, double sigma,
                                   float *picture);
 
@@ -120,6 +122,7 @@ typedef struct {
     double last;          /* of the last denoising, in units of problem->sigma; > 0 */
     bool periodic;        /* the data are one period of a picture without borders */
     pel_hqs_start start;  /* where the problem has none */
+    double range;         /* as of pel_tv_params: for that start */
 } pel_hqs_params;
 typedef struct {
     double sigma_first, sigma_last; /* of the denoiser, sample units */

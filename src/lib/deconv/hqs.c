@@ -22,6 +22,7 @@
 #define MOST_STEPS 8 /* of conjugate gradients, a data step */
 #define TOLERANCE 1e-3 /* as wiener.c */
 #define START_SHARE 0.2
+#define WAYS 4 /* in which a picture is shown to the denoiser */
 
 typedef struct {
     const pel_context *ctx;
@@ -152,7 +153,7 @@ static bool tick_start(void *arg, double fraction)
 static pel_status load_start(hqs *h)
 {
     static const pel_wiener_params wiener_auto = {PEL_WIENER_LAPLACE, (double)NAN, PEL_RULE_LIKELIHOOD};
-    static const pel_tv_params tv_auto = {PEL_PRIOR_TV, (double)NAN, -1};
+    const pel_tv_params tv_auto = {PEL_PRIOR_TV, (double)NAN, -1, h->params->range};
     const pel_problem *p = h->p;
     const pel_grid *grid = &h->w.grid;
     pel_context ctx = *h->ctx;
@@ -268,6 +269,31 @@ static pel_status check(const pel_context *ctx, const pel_problem *p, const pel_
     return PEL_OK;
 }
 
+/* Mirrors the estimate along x (1), y (2) or both (3).  Networks are not symmetric: where each iteration shows them the
+ * picture another way round, their faults do not add up (the paper's periodical self-ensemble, without its turns, which
+ * would swap the sides). */
+static void mirror(const hqs *h, int how)
+{
+    const pel_size n = h->w.grid.size;
+    for (size_t r = 0; (how & 1) != 0 && r < n.h * n.d * h->p->size.c; r++) {
+        float *row = h->z + r * n.w;
+        for (size_t x = 0; x < n.w / 2; x++) {
+            float v = row[x];
+            row[x] = row[n.w - 1 - x];
+            row[n.w - 1 - x] = v;
+        }
+    }
+    for (size_t z = 0; (how & 2) != 0 && z < n.d * h->p->size.c; z++)
+        for (size_t y = 0; y < n.h / 2; y++) {
+            float *a = h->z + (z * n.h + y) * n.w, *b = h->z + (z * n.h + n.h - 1 - y) * n.w;
+            for (size_t x = 0; x < n.w; x++) {
+                float v = a[x];
+                a[x] = b[x];
+                b[x] = v;
+            }
+        }
+}
+
 static pel_status iterate(hqs *h, const pel_hqs_report *levels)
 {
     const pel_hqs_params *params = h->params;
@@ -282,8 +308,10 @@ static pel_status iterate(hqs *h, const pel_hqs_report *levels)
         h->w.strength = (float)(params->lambda * ratio * ratio);
         for (size_t c = 0; c < size.c && status == PEL_OK; c++)
             status = data_step(h, c);
+        mirror(h, (int)(k % WAYS));
         if (status == PEL_OK)
             status = params->denoise(params->denoise_arg, h->ctx, size, level, h->z);
+        mirror(h, (int)(k % WAYS));
         if (status == PEL_OK && !pel_context_tick(h->ctx, START_SHARE + (1 - START_SHARE) * part))
             status = pel_error_set(h->ctx->error, PEL_ECLOSED, "stopped");
     }

@@ -44,6 +44,7 @@ typedef struct {
     float *u_dual, *target, *divergence;
     float *v_dual[3], *v_target[3];
     double *sums;                  /* of |v|, by row */
+    double range, unit;            /* of the samples, and of a strength */
     double strength;
     float mu_data, mu_prior, threshold;
     tv_shrink shrink;

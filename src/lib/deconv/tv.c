@@ -237,11 +237,17 @@ static pel_status load(tv_solver *s, const pel_problem *p, size_t c)
     return PEL_OK;
 }
 
+/* The rule's constants, as the steps', are for white at 1: a strength is a power 2 - p of sample units. */
+static double rule(const tv_solver *s, double sigma, double mean)
+{
+    return s->unit * tv_rule(s->constants, sigma / s->range, mean / s->range);
+}
+
 static pel_status set_strength(tv_solver *s, double strength)
 {
     const tv_constants *k = s->constants;
     s->strength = strength;
-    s->mu_prior = (float)(k->prior_ratio * strength);
+    s->mu_prior = (float)(k->prior_ratio * strength / s->unit);
     s->mu_data = (float)(k->data_ratio);
     s->threshold = (float)(strength / (double)s->mu_prior);
     if (s->constants->power >= 1)
@@ -259,13 +265,13 @@ static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv
     if (status == PEL_OK)
         status = load(s, p, c);
     if (status == PEL_OK)
-        status = set_strength(s, automatic ? tv_rule(s->constants, p->sigma, TV_FIRST_MEAN) : *strength);
+        status = set_strength(s, automatic ? rule(s, p->sigma, TV_FIRST_MEAN * s->range) : *strength);
     for (long k = 0; k < iterations && status == PEL_OK; k++) {
         iterate(s);
         /* The rule: sum |grad x| of the estimate tells the prior's scale; see tv-internal.h. */
         if (automatic && k >= TV_RULE_FROM && k <= iterations / 2 && k % TV_RULE_EVERY == 0) {
             double mean = total_variation(s) / (double)s->good;
-            status = set_strength(s, tv_rule(s->constants, p->sigma, mean));
+            status = set_strength(s, rule(s, p->sigma, mean));
         }
         if (status == PEL_OK &&
             !pel_context_tick(s->ctx, done + share * (double)(k + 1) / (double)iterations))
@@ -282,6 +288,8 @@ pel_status tv_solve(const pel_context *ctx, const pel_problem *problem, const pe
     tv_solver s;
     memset(&s, 0, sizeof s);
     s.constants = tv_constants_of(params->prior);
+    s.range = params->range > 0 ? params->range : 1;
+    s.unit = pow(s.range, 2 - s.constants->power);
     pel_status status = open_solver(ctx, grid, &s);
     size_t channels = problem->size.c;
     double strengths = 0;
