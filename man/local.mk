@@ -6,7 +6,7 @@ EXTRA_DIST += $(man_programs:%=man/%.1.in) man/pel.1.in man/pel.5.in man/fill.sh
 CLEANFILES += $(man_sections1) man/pel.5
 
 man_programs = pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur \
-  pel-shake pel-noise pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-net pel-train pel-score
+  pel-shake pel-noise pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-pnp pel-net pel-train pel-score
 
 $(man_programs:%=man/%.1): man/%.1: man/%.1.in %$(EXEEXT) $(srcdir)/man/fill.sh
 	$(AM_V_GEN)$(MKDIR_P) man && sh $(srcdir)/man/fill.sh $< $(VERSION) ./$*$(EXEEXT) > $@.tmp && mv $@.tmp $@

@@ -40,6 +40,10 @@ bin_PROGRAMS += pel-cnn
 pel_cnn_SOURCES = src/pel-cnn.c src/cnn-uncertainty.c src/cnn-uncertainty.h
 pel_cnn_LDADD = libpellucid-nn.la libpellucid.la
 
+bin_PROGRAMS += pel-pnp
+pel_pnp_SOURCES = src/pel-pnp.c
+pel_pnp_LDADD = libpellucid-nn.la libpellucid.la
+
 bin_PROGRAMS += pel-net
 pel_net_SOURCES = src/pel-net.c
 pel_net_LDADD = libpellucid-nn.la libpellucid.la

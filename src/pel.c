@@ -30,6 +30,7 @@ static const struct {
     {"rl", "restore: Richardson-Lucy deconvolution"},
     {"tv", "restore: total variation or hyper-Laplacian prior"},
     {"cnn", "restore: a neural network (ONNX)"},
+    {"pnp", "restore: a network that removes noise and the data in turn"},
     {"net", "write an untrained network"},
     {"train", "train a network on pairs of pictures"},
     {"score", "metrics against the truth"},

@@ -5,7 +5,9 @@
  * sevens    the same, of pictures whose sides are multiples of 7
  * halves    colour, sides even: halves and doubles the resolution (each sample the mean of its 2 x 2)
  * add       image + sigma, the level of noise
- * level     the same, of one number for all of the picture
+ * calm      removes noise: the more of smooth's result, the higher sigma is; sides that are multiples of 4
+ * calm3     the same in colour, and the channels a little closer to each other
+ * level     add, of one number for all of the picture
  * residue   data - image
  * mean      every sample the mean of the picture: it sees all of it
  * nan       0 / 0
@@ -79,6 +81,28 @@ static pel_model *two_inputs(const char *name, const char *other, const char *op
     pel_model *m = start(name, 1);
     pel_model_add_input(m, other, 1);
     pel_model_add_node(m, operator, inputs, "output");
+    return m;
+}
+
+/* image + 5 sigma (its means - image) */
+static pel_model *calm(const char *name, int64_t channels)
+{
+    pel_model *m = start(name, channels);
+    pel_model_add_input(m, "sigma", 1);
+    pel_model_set_metadata(m, "pellucid.multiple", "4");
+    float *w = pel_model_add_floats(m, "w", 4, (int64_t[]){channels, channels, 3, 3});
+    for (int64_t i = 0; w != NULL && i < channels * channels * 9; i++)
+        w[i] = (channels == 1 ? 1.0f : i / 9 % channels == i / 9 / channels ? 0.8f : 0.1f) / 9;
+    float *five = pel_model_add_floats(m, "five", 1, (int64_t[]){1});
+    if (five != NULL)
+        *five = 5;
+    pel_model_add_integers(m, "pads", 8, (int64_t[]){0, 0, 1, 1, 0, 0, 1, 1});
+    pel_node_set_string(m, pel_model_add_node(m, "Pad", "image pads", "padded"), "mode", "edge");
+    pel_model_add_node(m, "Conv", "padded w", "soft");
+    pel_model_add_node(m, "Sub", "soft image", "change");
+    pel_model_add_node(m, "Mul", "sigma five", "share");
+    pel_model_add_node(m, "Mul", "change share", "part");
+    pel_model_add_node(m, "Add", "image part", "output");
     return m;
 }
 
@@ -193,6 +217,8 @@ int main(int argc, char **argv)
                    : strcmp(name, "sevens") == 0  ? sevens()
                    : strcmp(name, "halves") == 0  ? halves()
                    : strcmp(name, "add") == 0     ? two_inputs(name, "sigma", "Add", "image sigma")
+                   : strcmp(name, "calm") == 0    ? calm(name, 1)
+                   : strcmp(name, "calm3") == 0   ? calm(name, 3)
                    : strcmp(name, "level") == 0   ? level()
                    : strcmp(name, "residue") == 0 ? two_inputs(name, "data", "Sub", "data image")
                    : strcmp(name, "mean") == 0    ? mean()
@@ -203,7 +229,7 @@ int main(int argc, char **argv)
                    : strcmp(name, "sum") == 0     ? sum()
                                                   : NULL;
     if (m == NULL) {
-        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|level|residue|mean|nan|invent|shrink|window|sum FILE.onnx\n");
+        fprintf(stderr, "usage: model smooth|only|sevens|halves|add|calm|calm3|level|residue|mean|nan|invent|shrink|window|sum FILE.onnx\n");
         return 2;
     }
     pel_status status = pel_model_finish(m, &error);

@@ -41,6 +41,9 @@ typedef struct {
     size_t memory;       /* bytes */
 } pel_cnn_report;
 
+/* Sets white, black and white_guessed: by the image's keys, else the greatest sample and 0. */
+void pel_cnn_find_scale(const pel_frame *image, pel_cnn_report *report);
+
 typedef struct pel_cnn pel_cnn;
 
 /* Takes the model (which must outlive it).  PEL_EINVAL: metadata that are wrong or ask for what is not
@@ -79,6 +82,18 @@ pel_status pel_cnn_pair_sizes(const pel_context *ctx, pel_cnn *cnn, const pel_bu
  * those of the truth stay. */
 pel_status pel_cnn_pair_take(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle,
                              const pel_cnn_pair *pair, size_t sample, float *const *inputs, float *target);
+
+/* ---- Denoisers of arrays, for methods that take one as their prior. */
+
+/* Does the model take an image and its noise level, and nothing else?  PEL_EINVAL, with the reason, where not. */
+pel_status pel_cnn_check_denoiser(const pel_cnn *cnn, pel_error *error);
+/* What both sides of a picture are padded to multiples of. */
+size_t pel_cnn_multiple(const pel_cnn *cnn);
+/* Denoises a picture or volume in place, as pel_cnn_run does (channels, slices, padding, strips): `white` and `black` are
+ * its samples that are 1 and 0 to the model, `sigma` the noise in its samples.  A sample that is not finite is PEL_ENUMERIC
+ * where the model makes it so, and stays where it was there before. */
+pel_status pel_cnn_denoise(const pel_context *ctx, pel_cnn *cnn, pel_size size, double white, double black,
+                           pel_precision precision, double sigma, float *picture);
 
 PEL_END_DECLS
 #endif

@@ -86,6 +86,7 @@ typedef struct {
     pel_tv_prior prior;
     double strength;  /* weight of the prior relative to 1/2 |y - Kx|^2, > 0, or NaN: from sigma */
     long iterations;  /* >= 1, or -1: the default of the method */
+    double range;     /* white minus black, in sample units: what steps and rule are for; 0: 1 */
 } pel_tv_params;
 typedef struct {
     double strength;
@@ -96,6 +97,42 @@ typedef struct {
  * |grad x|^0.8 of Krishnan & Fergus (2009).  `estimate` has problem->size. */
 pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
                   float *estimate, pel_tv_report *report);
+
+/* ---- Plug and play: a denoiser as the prior -------------------------------------------------- */
+
+/* Removes white noise of standard deviation `sigma` (sample units) from a picture of `size`, in place; planes of
+ * a volume one by one.  What it gets is the extended domain, whose sides are multiples of params->multiple, mirrored another
+ * way each time. */
+typedef pel_status (*pel_denoise)(void *arg, const pel_context *ctx, pel_size size, double sigma,
+                                  float *picture);
+
+typedef enum {
+    PEL_HQS_FROM_TV,     /* pel_tv's estimate */
+    PEL_HQS_FROM_WIENER, /* pel_wiener's */
+    PEL_HQS_FROM_DATA,   /* the data themselves */
+} pel_hqs_start;
+
+typedef struct {
+    pel_denoise denoise;
+    void *denoise_arg;
+    size_t multiple;      /* the denoiser likes sides that are multiples of it; 1: any */
+    long iterations;      /* >= 1; 8 */
+    double lambda;        /* > 0; 0.23 */
+    double sigma_first;   /* of the first denoising, sample units; at least the last is used */
+    double last;          /* of the last denoising, in units of problem->sigma; > 0 */
+    bool periodic;        /* the data are one period of a picture without borders */
+    pel_hqs_start start;  /* where the problem has none */
+    double range;         /* as of pel_tv_params: for that start */
+} pel_hqs_params;
+typedef struct {
+    double sigma_first, sigma_last; /* of the denoiser, sample units */
+} pel_hqs_report;
+
+/* Half-quadratic splitting with a denoiser in place of the prior's step (K. Zhang et al., "Plug-and-play image
+ * restoration with deep denoiser prior", IEEE TPAMI 44, 2022).  problem->sigma > 0; weights are the mask's, and
+ * the sigma map's.  `estimate` has problem->size. */
+pel_status pel_hqs(const pel_context *ctx, const pel_problem *problem, const pel_hqs_params *params,
+                   float *estimate, pel_hqs_report *report);
 
 PEL_END_DECLS
 #endif

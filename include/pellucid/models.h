@@ -17,6 +17,9 @@ const char *pel_models_folder(void);
  * At most `memory` bytes (0: no cap) of constants.  PEL_EUSAGE: the name is NULL. */
 pel_status pel_models_open(const char *name, size_t memory, pel_model **model, pel_error *error);
 
+/* Is there a model of that name in the folder? */
+bool pel_models_has(const char *name);
+
 /* A line for each model of the folder: name, tab, the first line of its card (or what is wrong with it).  Free the text
  * with pel_free. */
 pel_status pel_models_list(char **text, pel_error *error);

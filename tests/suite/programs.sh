@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 programs="pel-read pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-psf pel-blur pel-shake pel-noise
-  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-net pel-train pel-score"
+  pel-blind pel-wiener pel-rl pel-tv pel-cnn pel-pnp pel-net pel-train pel-score"
 
 # Those that read a stream on stdin.
 readers="pel-write pel-info pel-cat pel-crop pel-tile pel-untile pel-blur pel-shake pel-noise pel-blind pel-wiener
-  pel-rl pel-tv pel-cnn pel-train pel-score"
+  pel-rl pel-tv pel-cnn pel-pnp pel-train pel-score"
 
 # Those that read one and write one.
 filters="pel-cat pel-crop pel-tile pel-blur pel-shake pel-noise pel-blind pel-wiener pel-rl
-  pel-tv pel-cnn"
+  pel-tv pel-cnn pel-pnp"
 
 # Arguments with which a program does something quick, into $arguments.
 arguments_of() {
@@ -28,6 +28,7 @@ arguments_of() {
   pel-rl) arguments=(-n 2) ;;
   pel-tv) arguments=(-n 3) ;;
   pel-cnn) arguments=(-m "$work/smooth.onnx") ;;
+  pel-pnp) arguments=(-n 2 -m "$work/calm.onnx") ;;
   *) arguments=() ;;
   esac
 }
@@ -41,6 +42,7 @@ make_fixtures() {
   pel-psf gauss:1.5 | pel-write -q --role psf k.tif
   pel-read night.tif | pel-blur -k gauss:1.5 | pel-noise 0.01 --seed 3 >blurred.pel
   model smooth smooth.onnx
+  model calm calm.onnx
   pel-net dncnn --depth 2 --width 4 --channels 1 -o grey.onnx
   scene 48x40x1x1 | pel-tile 30x30 --overlap 6 >tiles.pel
 }

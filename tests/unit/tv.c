@@ -26,7 +26,7 @@ static void solve(const float *data, const float *mask, pel_tv_prior prior, doub
                   long iterations, float *estimate)
 {
     pel_problem p = problem_of(data, mask);
-    pel_tv_params params = {prior, strength, iterations};
+    pel_tv_params params = {prior, strength, iterations, 0};
     pel_tv_report report;
     CHECK(pel_tv(&context, &p, &params, estimate, &report) == PEL_OK);
     CHECK_NEAR(report.strength, strength, 1e-9);
@@ -125,6 +125,30 @@ static void test_constant(void)
     }
 }
 
+/* The same picture in other units, of which it was told, has the same estimate in these. */
+static void test_range(void)
+{
+    float data[COUNT], other[COUNT], got[COUNT], scaled[COUNT];
+    uint32_t seed = 6;
+    for (size_t i = 0; i < COUNT; i++) {
+        data[i] = (i % W > 4 ? 0.8f : 0.2f) + 0.1f * (check_random(&seed) - 0.5f);
+        other[i] = 1024 * data[i];
+    }
+    for (int prior = 0; prior < 2; prior++) {
+        pel_problem p = problem_of(data, NULL), q = problem_of(other, NULL);
+        pel_tv_params params = {(pel_tv_prior)prior, (double)NAN, 60, 0}, of_range = params;
+        pel_tv_report report, scaled_report;
+        p.sigma = 0.03;
+        q.sigma = 1024 * p.sigma;
+        of_range.range = 1024;
+        CHECK(pel_tv(&context, &p, &params, got, &report) == PEL_OK);
+        CHECK(pel_tv(&context, &q, &of_range, scaled, &scaled_report) == PEL_OK);
+        CHECK_NEAR(scaled_report.strength / report.strength, pow(1024, prior == PEL_PRIOR_TV ? 1 : 1.2), 0.1);
+        for (size_t i = 0; i < COUNT; i++)
+            CHECK_NEAR((double)scaled[i] / 1024, (double)got[i], 1e-4);
+    }
+}
+
 int main(void)
 {
     pel_error error = {PEL_OK, ""};
@@ -136,6 +160,7 @@ int main(void)
     test_constant();
     test_step();
     test_minimum();
+    test_range();
     pel_pool_free(pool);
     return check_done();
 }

@@ -30,4 +30,12 @@ static inline pel_status pel_problem_fill(const pel_context *ctx, const pel_prob
                           to);
 }
 
+/* The same, continued over a grid: see pel_grid_extend. */
+pel_status pel_problem_extend(const pel_context *ctx, const pel_problem *p, size_t c, const pel_grid *grid,
+                              float *to);
+/* Weights of the grid's samples for channel c: the mask under the data, 0 around them.  `by_sigma`: also
+ * by the map of sigma, 1 where that is at its mean.  Returns how many are above 0. */
+size_t pel_problem_weigh(const pel_problem *p, size_t c, const pel_grid *grid, bool by_sigma,
+                         float *weight);
+
 #endif

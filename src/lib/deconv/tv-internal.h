@@ -44,9 +44,15 @@ typedef struct {
     float *u_dual, *target, *divergence;
     float *v_dual[3], *v_target[3];
     double *sums;                  /* of |v|, by row */
+    double range, unit;            /* of the samples, and of a strength */
     double strength;
     float mu_data, mu_prior, threshold;
     tv_shrink shrink;
 } tv_solver;
+
+/* Solves a checked problem on a grid of the caller's; `take` gets the estimate of each channel on all of the
+ * grid. */
+pel_status tv_solve(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
+                    const pel_grid *grid, pel_grid_take take, float *to, pel_tv_report *report);
 
 #endif

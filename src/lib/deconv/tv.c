@@ -20,7 +20,6 @@
 
 static void free_solver(tv_solver *s)
 {
-    pel_grid_close(&s->grid);
     pel_free(s->tables[0]);
     pel_free(s->transfer);
     pel_free(s->a);
@@ -40,12 +39,11 @@ static void free_solver(tv_solver *s)
     pel_free(s->shrink.table);
 }
 
-static pel_status open_solver(const pel_context *ctx, const pel_problem *p, tv_solver *s)
+static pel_status open_solver(const pel_context *ctx, const pel_grid *grid, tv_solver *s)
 {
     s->ctx = ctx;
-    pel_status status = pel_grid_open(ctx, p->size, p->psf_size, &s->grid);
-    if (status == PEL_OK)
-        status = pel_grid_laplacian(ctx, &s->grid, s->tables);
+    s->grid = *grid;
+    pel_status status = pel_grid_laplacian(ctx, &s->grid, s->tables);
     if (status != PEL_OK)
         return status;
     size_t n = s->grid.count, m = s->grid.complexes;
@@ -216,34 +214,12 @@ static void iterate(tv_solver *s)
 /* Data, mask and first estimate onto the grid. */
 static pel_status load(tv_solver *s, const pel_problem *p, size_t c)
 {
-    const pel_size d = s->grid.e.data;
-    size_t plane = pel_size_plane(d);
-    float *filled = pel_alloc_floats(plane);
-    if (filled == NULL)
-        return pel_error_set(s->ctx->error, PEL_ENOMEM, "out of memory");
-    pel_status status = pel_problem_fill(s->ctx, p, c, filled);
-    if (status != PEL_OK) {
-        pel_free(filled);
+    pel_status status = pel_problem_extend(s->ctx, p, c, &s->grid, s->data);
+    if (status != PEL_OK)
         return status;
-    }
-    pel_grid_extend(&s->grid, filled, s->data);
-    memset(s->weight, 0, s->grid.count * sizeof *s->weight);
-    const float *mask = pel_problem_mask(p, c);
-    s->good = 0;
-    for (size_t z = 0; z < d.d; z++)
-        for (size_t y = 0; y < d.h; y++)
-            for (size_t x = 0; x < d.w; x++) {
-                size_t from = (z * d.h + y) * d.w + x;
-                float w = mask != NULL ? mask[from] : 1;
-                if (p->sigma_map != NULL) { /* weigh by the noise, 1 where it is at its mean */
-                    float sd = p->sigma_map[(p->sigma_channels > 1 ? c * plane : 0) + from];
-                    w *= (float)(p->sigma * p->sigma) / (sd * sd);
-                }
-                s->weight[pel_grid_row(&s->grid, y, z) + x] = w;
-                s->good += w > 0 ? 1 : 0;
-            }
+    s->good = pel_problem_weigh(p, c, &s->grid, true, s->weight);
     if (p->start != NULL) {
-        pel_grid_extend(&s->grid, p->start + c * plane, s->x);
+        pel_grid_extend(&s->grid, p->start + c * pel_size_plane(p->size), s->x);
         pel_fft_forward(s->grid.fft, s->x, s->a);
         for (size_t i = 0; i < s->grid.complexes; i++) {
             float re = s->a[i][0], im = s->a[i][1], scale = 1.0f / (float)s->grid.count;
@@ -258,15 +234,20 @@ static pel_status load(tv_solver *s, const pel_problem *p, size_t c)
     memset(s->u_dual, 0, s->grid.count * sizeof *s->u_dual);
     for (int i = 0; i < s->axes; i++)
         memset(s->v_dual[i], 0, s->grid.count * sizeof *s->v_dual[i]);
-    pel_free(filled);
     return PEL_OK;
+}
+
+/* The rule's constants, as the steps', are for white at 1: a strength is a power 2 - p of sample units. */
+static double rule(const tv_solver *s, double sigma, double mean)
+{
+    return s->unit * tv_rule(s->constants, sigma / s->range, mean / s->range);
 }
 
 static pel_status set_strength(tv_solver *s, double strength)
 {
     const tv_constants *k = s->constants;
     s->strength = strength;
-    s->mu_prior = (float)(k->prior_ratio * strength);
+    s->mu_prior = (float)(k->prior_ratio * strength / s->unit);
     s->mu_data = (float)(k->data_ratio);
     s->threshold = (float)(strength / (double)s->mu_prior);
     if (s->constants->power >= 1)
@@ -284,13 +265,13 @@ static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv
     if (status == PEL_OK)
         status = load(s, p, c);
     if (status == PEL_OK)
-        status = set_strength(s, automatic ? tv_rule(s->constants, p->sigma, TV_FIRST_MEAN) : *strength);
+        status = set_strength(s, automatic ? rule(s, p->sigma, TV_FIRST_MEAN * s->range) : *strength);
     for (long k = 0; k < iterations && status == PEL_OK; k++) {
         iterate(s);
         /* The rule: sum |grad x| of the estimate tells the prior's scale; see tv-internal.h. */
         if (automatic && k >= TV_RULE_FROM && k <= iterations / 2 && k % TV_RULE_EVERY == 0) {
             double mean = total_variation(s) / (double)s->good;
-            status = set_strength(s, tv_rule(s->constants, p->sigma, mean));
+            status = set_strength(s, rule(s, p->sigma, mean));
         }
         if (status == PEL_OK &&
             !pel_context_tick(s->ctx, done + share * (double)(k + 1) / (double)iterations))
@@ -301,9 +282,35 @@ static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv
     return status;
 }
 
+pel_status tv_solve(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
+                    const pel_grid *grid, pel_grid_take take, float *to, pel_tv_report *report)
+{
+    tv_solver s;
+    memset(&s, 0, sizeof s);
+    s.constants = tv_constants_of(params->prior);
+    s.range = params->range > 0 ? params->range : 1;
+    s.unit = pow(s.range, 2 - s.constants->power);
+    pel_status status = open_solver(ctx, grid, &s);
+    size_t channels = problem->size.c;
+    double strengths = 0;
+    for (size_t c = 0; c < channels && status == PEL_OK; c++) {
+        double strength = params->strength > 0 ? params->strength : (double)NAN;
+        status = solve_channel(&s, problem, params, c, &strength, (double)c / (double)channels,
+                               1 / (double)channels);
+        if (status == PEL_OK)
+            take(&s.grid, s.x, c, to);
+        strengths += strength;
+    }
+    report->strength = strengths / (double)channels;
+    report->iterations = params->iterations > 0 ? params->iterations : s.constants->iterations;
+    free_solver(&s);
+    return status;
+}
+
 pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_tv_params *params,
                   float *estimate, pel_tv_report *report)
 {
+    pel_grid grid;
     pel_status status = pel_problem_check(ctx, problem);
     if (status != PEL_OK)
         return status;
@@ -311,22 +318,10 @@ pel_status pel_tv(const pel_context *ctx, const pel_problem *problem, const pel_
         return pel_error_set(ctx->error, PEL_EINVAL,
                              "without a noise level there is no rule for the strength: give "
                              "--strength, or sigma");
-    tv_solver s;
-    memset(&s, 0, sizeof s);
-    s.constants = tv_constants_of(params->prior);
-    status = open_solver(ctx, problem, &s);
-    size_t channels = problem->size.c, plane = pel_size_plane(problem->size);
-    double strengths = 0;
-    for (size_t c = 0; c < channels && status == PEL_OK; c++) {
-        double strength = params->strength > 0 ? params->strength : (double)NAN;
-        status = solve_channel(&s, problem, params, c, &strength, (double)c / (double)channels,
-                               1 / (double)channels);
-        if (status == PEL_OK)
-            pel_grid_cut(&s.grid, s.x, estimate + c * plane);
-        strengths += strength;
-    }
-    report->strength = strengths / (double)channels;
-    report->iterations = params->iterations > 0 ? params->iterations : s.constants->iterations;
-    free_solver(&s);
+    status = pel_grid_open(ctx, problem->size, problem->psf_size, &grid);
+    if (status != PEL_OK)
+        return status;
+    status = tv_solve(ctx, problem, params, &grid, pel_grid_take_data, estimate, report);
+    pel_grid_close(&grid);
     return status;
 }

@@ -51,7 +51,7 @@ libpel_nn_la_CPPFLAGS = $(AM_CPPFLAGS) -DMODELS_FOLDER='"$(pkgdatadir)/models"'
 
 # Models on frames.
 libpel_nn_la_SOURCES += src/lib/nn/apply/cnn.c src/lib/nn/apply/cnn-inputs.c src/lib/nn/apply/cnn-pairs.c \
-  src/lib/nn/apply/cnn-mask.c src/lib/nn/apply/cnn-luma.c src/lib/nn/apply/cnn-strips.c src/lib/nn/apply/cnn-internal.h
+  src/lib/nn/apply/cnn-mask.c src/lib/nn/apply/cnn-luma.c src/lib/nn/apply/cnn-strips.c src/lib/nn/apply/denoise.c src/lib/nn/apply/cnn-internal.h
 
 # The inner loops, once for each level of processor, with its flags.  They contract a*b+c: each is held to the
 # reference within a bound, not to the others' last bits.

@@ -7,18 +7,52 @@
 
 #include "grid.h"
 
-pel_status pel_grid_open(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid)
+static pel_status open_size(const pel_context *ctx, pel_grid *grid)
 {
-    pel_extended e = pel_extended_of(data, psf);
-    *grid = (pel_grid){.e = e};
-    grid->size = pel_size_make(pel_fft_good_size(e.full.w), pel_fft_good_size(e.full.h),
-                               e.full.d > 1 ? pel_fft_good_size(e.full.d) : 1, 1);
     grid->count = pel_size_plane(grid->size);
     pel_status status =
         pel_fft_new(ctx, grid->size.w, grid->size.h, grid->size.d, &grid->fft);
     if (status == PEL_OK)
         grid->complexes = pel_fft_count(grid->fft);
     return status;
+}
+
+pel_status pel_grid_open(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid)
+{
+    pel_extended e = pel_extended_of(data, psf);
+    *grid = (pel_grid){.e = e};
+    grid->size = pel_size_make(pel_fft_good_size(e.full.w), pel_fft_good_size(e.full.h),
+                               e.full.d > 1 ? pel_fft_good_size(e.full.d) : 1, 1);
+    return open_size(ctx, grid);
+}
+
+/* The least good size that is a multiple, and no less than n. */
+static size_t good_multiple(size_t n, size_t multiple)
+{
+    if (multiple == 0 || pel_fft_good_size(multiple) != multiple)
+        return pel_fft_good_size(n);
+    size_t m = (n + multiple - 1) / multiple;
+    while (pel_fft_good_size(m * multiple) != m * multiple)
+        m++;
+    return m * multiple;
+}
+
+pel_status pel_grid_open_multiple(const pel_context *ctx, pel_size data, pel_size psf, size_t multiple,
+                                  pel_grid *grid)
+{
+    pel_extended e = pel_extended_of(data, psf);
+    *grid = (pel_grid){.e = e};
+    grid->size = pel_size_make(good_multiple(e.full.w, multiple), good_multiple(e.full.h, multiple),
+                               psf.d > 1 ? pel_fft_good_size(e.full.d) : e.full.d, 1);
+    return open_size(ctx, grid);
+}
+
+pel_status pel_grid_open_periodic(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid)
+{
+    *grid = (pel_grid){.e = {.data = data, .psf = psf, .full = data}};
+    grid->e.data.c = grid->e.psf.c = grid->e.full.c = 1;
+    grid->size = grid->e.data;
+    return open_size(ctx, grid);
 }
 
 void pel_grid_close(pel_grid *grid)
@@ -67,6 +101,16 @@ void pel_grid_cut(const pel_grid *g, const float *from, float *to)
     for (size_t z = 0; z < d.d; z++)
         for (size_t y = 0; y < d.h; y++, to += d.w)
             memcpy(to, from + pel_grid_row(g, y, z), d.w * sizeof *to);
+}
+
+void pel_grid_take_data(const pel_grid *g, const float *estimate, size_t channel, float *to)
+{
+    pel_grid_cut(g, estimate, to + channel * pel_size_plane(g->e.data));
+}
+
+void pel_grid_take_all(const pel_grid *g, const float *estimate, size_t channel, float *to)
+{
+    memcpy(to + channel * g->count, estimate, g->count * sizeof *to);
 }
 
 pel_status pel_grid_laplacian(const pel_context *ctx, const pel_grid *g, float *tables[3])

@@ -43,6 +43,12 @@ typedef struct {
 
 /* A grid for one channel of `data` and kernels of up to `psf`. */
 pel_status pel_grid_open(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid);
+/* The same with sides (not the depth) that are multiples of `multiple`, where numbers of small factors are; a kernel
+ * of one plane leaves the depth as it is. */
+pel_status pel_grid_open_multiple(const pel_context *ctx, pel_size data, pel_size psf, size_t multiple,
+                                  pel_grid *grid);
+/* The data's own size: they are one period of a picture that has no border. */
+pel_status pel_grid_open_periodic(const pel_context *ctx, pel_size data, pel_size psf, pel_grid *grid);
 void pel_grid_close(pel_grid *grid);
 
 static inline size_t pel_grid_row(const pel_grid *g, size_t y, size_t z)
@@ -56,6 +62,12 @@ void pel_grid_extend(const pel_grid *grid, const float *data, float *to);
 
 /* The part under the data, back into an array of the data's size. */
 void pel_grid_cut(const pel_grid *grid, const float *from, float *to);
+
+/* What becomes of a channel's estimate on the grid: its part under the data, or all of it, goes to that channel
+ * of `to`. */
+typedef void (*pel_grid_take)(const pel_grid *grid, const float *estimate, size_t channel, float *to);
+void pel_grid_take_data(const pel_grid *grid, const float *estimate, size_t channel, float *to);
+void pel_grid_take_all(const pel_grid *grid, const float *estimate, size_t channel, float *to);
 
 /* |D|^2 of the forward differences summed over the axes, for frequency number kx, (ky, kz) of the
  * grid: 4 sin^2(pi k/n) each.  Tables of n/2+1 or n values an axis; free with pel_free. */

@@ -9,7 +9,7 @@
 
 #include "cnn-internal.h"
 
-void cnn_find_scale(const pel_frame *image, pel_cnn_report *report)
+void pel_cnn_find_scale(const pel_frame *image, pel_cnn_report *report)
 {
     size_t count = pel_size_count(image->size);
     report->black = pel_frame_real(image, "black", 0);

@@ -38,8 +38,7 @@ typedef struct {
     pel_size size, padded; /* of a plane: depth 1, the image's channels */
 } job;
 
-/* cnn-inputs.c.  What is 1 and 0 to the model: the keys white and black, else the greatest sample and 0. */
-void cnn_find_scale(const pel_frame *image, pel_cnn_report *report);
+/* cnn-inputs.c. */
 static inline double cnn_scale(const job *j) { return j->c->range / (j->report->white - j->report->black); }
 /* The frame that an input takes; an error says what is missing. */
 pel_status cnn_find_frame(const job *j, role r, const pel_frame **frame);

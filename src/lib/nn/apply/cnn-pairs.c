@@ -24,7 +24,7 @@ static void begin(const pel_context *ctx, pel_cnn *cnn, const pel_bundle *bundle
     g->params = (pel_cnn_params){.sigma = (double)NAN};
     g->report = (pel_cnn_report){0};
     g->j = (job){ctx, cnn, bundle, NULL, &g->params, &g->report, bundle->image->size, bundle->image->size};
-    cnn_find_scale(bundle->image, &g->report);
+    pel_cnn_find_scale(bundle->image, &g->report);
 }
 
 static pel_status check_model(const pel_context *ctx, const pel_cnn *cnn)

@@ -337,7 +337,7 @@ static pel_status run_bundle(const pel_context *ctx, pel_cnn *cnn, const pel_bun
     if (cnn->window > 0 && frames == NULL)
         return pel_error_set(ctx->error, PEL_EINVAL, "the model takes a window of frames");
     memset(report, 0, sizeof *report);
-    cnn_find_scale(image, report);
+    pel_cnn_find_scale(image, report);
     j.size.d = j.padded.d = 1;
     pel_status status = fit(&j, channels);
     float *out = status == PEL_OK ? pel_alloc_floats(j.padded.w * j.padded.h * channels) : NULL;

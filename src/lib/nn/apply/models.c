@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pellucid/models.h>
 
@@ -23,15 +24,27 @@ static bool is_file_name(const char *name, size_t length)
     return length > 5 && strcmp(name + length - 5, ".onnx") == 0;
 }
 
+/* Is there room for it? */
+static bool path_of(const char *name, char *path, size_t room)
+{
+    int n = snprintf(path, room, "%s/%s.onnx", pel_models_folder(), name);
+    return n >= 0 && (size_t)n < room;
+}
+
+bool pel_models_has(const char *name)
+{
+    char path[4096];
+    return path_of(name, path, sizeof path) && access(path, F_OK) == 0;
+}
+
 pel_status pel_models_open(const char *name, size_t memory, pel_model **model, pel_error *error)
 {
     char path[4096];
     if (name == NULL)
         return pel_error_set(error, PEL_EUSAGE, "no model is given: -m NAME or -m FILE.onnx (see --list)");
-    bool file = strchr(name, '/') != NULL || is_file_name(name, strlen(name));
-    int n = file ? snprintf(path, sizeof path, "%s", name)
-                 : snprintf(path, sizeof path, "%s/%s.onnx", pel_models_folder(), name);
-    if (n < 0 || (size_t)n >= sizeof path)
+    if (strchr(name, '/') != NULL || is_file_name(name, strlen(name)))
+        return pel_model_read(name, memory, model, error);
+    if (!path_of(name, path, sizeof path))
         return pel_error_set(error, PEL_EINVAL, "the model's name is too long");
     return pel_model_read(path, memory, model, error);
 }

@@ -1,0 +1,179 @@
+/* pel-pnp.c - plug-and-play deconvolution of the stream's images, with a CNN denoiser.
+ * SPDX-License-Identifier: GPL-3.0-or-later */
+#include "config.h"
+
+#include <stdio.h>
+
+#include <pellucid/cnn.h>
+#include <pellucid/models.h>
+#include <pellucid/number.h>
+#include <pellucid/stage.h>
+
+typedef struct {
+    pel_solver_settings solver;
+    const char *model;
+    long iterations;
+    double lambda, sigma_first, last;
+    int start, border, precision;
+} settings;
+
+/* A model, once it is needed. */
+typedef struct {
+    pel_model *model;
+    pel_cnn *cnn;
+} denoiser;
+
+typedef struct {
+    pel_solver_state solver;
+    denoiser grey, colour; /* of -m, or by default, the first */
+} state;
+
+#define AT(member) offsetof(settings, member)
+static const pel_option options[] = {
+    PEL_SOLVER_OPTIONS(settings, solver),
+    {"model", 'm', PEL_OPT_TEXT, AT(model), 0, 0, NULL, "NAME|FILE", NULL,
+     "the denoiser: an ONNX file that takes image and sigma, or the name of one in the models' folder (default: "
+     "denoise-color for three channels, if it is there, else denoise-gray)"},
+    {"iterations", 'n', PEL_OPT_INTEGER, AT(iterations), 1, 1000, "8", "N", NULL,
+     "data steps, each followed by the denoiser"},
+    {"lambda", 0, PEL_OPT_REAL, AT(lambda), 1e-6, 1e6, "0.23", "X", NULL,
+     "weight of the denoiser's estimate in the data step"},
+    {"sigma-first", 0, PEL_OPT_REAL, AT(sigma_first), 1e-6, 10, "49/255", "X", NULL,
+     "noise level of the first denoising, white being 1; it falls from iteration to iteration"},
+    {"last", 0, PEL_OPT_REAL, AT(last), 1e-3, 1e3, "1.5", "SIGMAS", NULL,
+     "noise level of the last denoising, in units of the noise of the data"},
+    {"start", 0, PEL_OPT_CHOICE, AT(start), 0, 0, "tv", NULL, "tv|wiener|none",
+     "where to start without an earlier estimate: that of pel-tv or pel-wiener, or the measurement"},
+    {"border", 0, PEL_OPT_CHOICE, AT(border), 0, 0, "unobserved", NULL, "unobserved|periodic",
+     "what lies outside the picture; periodic: the picture again, as pel-blur --border periodic has it"},
+    {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
+     "of the model's products: float; or bfloat16 summed in float, faster on processors that have it"},
+    {NULL}};
+
+static pel_status open_denoiser(pel_run *run, const char *name, denoiser *d)
+{
+    pel_error *error = pel_run_error(run);
+    pel_status status = pel_models_open(name, pel_run_memory(run), &d->model, error);
+    if (status == PEL_OK)
+        status = pel_cnn_new(d->model, &d->cnn, error);
+    if (status == PEL_OK)
+        status = pel_cnn_check_denoiser(d->cnn, error);
+    if (status == PEL_OK)
+        pel_note(run, "denoiser %s", name);
+    return status;
+}
+
+static void close_denoiser(denoiser *d)
+{
+    pel_cnn_free(d->cnn);
+    pel_model_free(d->model);
+}
+
+/* The model for a picture of `channels`. */
+static pel_status choose_denoiser(pel_run *run, size_t channels, denoiser **chosen)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    bool colour = s->model == NULL && channels == 3 && pel_models_has("denoise-color");
+    *chosen = colour ? &st->colour : &st->grey;
+    return (*chosen)->cnn != NULL ? PEL_OK
+                                  : open_denoiser(run, colour ? "denoise-color" : "denoise-gray", *chosen);
+}
+
+static pel_status start(pel_run *run)
+{
+    const settings *s = pel_run_settings(run);
+    state *st = pel_run_state(run);
+    pel_status status = s->model != NULL ? open_denoiser(run, s->model, &st->grey) : PEL_OK;
+    return status == PEL_OK ? pel_solver_start(run, &s->solver, &st->solver) : status;
+}
+
+static void stop(pel_run *run)
+{
+    state *st = pel_run_state(run);
+    pel_solver_stop(&st->solver);
+    close_denoiser(&st->grey);
+    close_denoiser(&st->colour);
+}
+
+/* What the loop's calls of the denoiser need. */
+typedef struct {
+    pel_cnn *cnn;
+    pel_cnn_report scale;
+    pel_precision precision;
+} call;
+
+static pel_status denoise(void *arg, const pel_context *ctx, pel_size size, double sigma, float *picture)
+{
+    const call *c = arg;
+    return pel_cnn_denoise(ctx, c->cnn, size, c->scale.white, c->scale.black, c->precision, sigma, picture);
+}
+
+static pel_status solve(pel_run *run, const pel_solver *solver, float *estimate)
+{
+    const settings *s = pel_run_settings(run);
+    denoiser *d;
+    call c = {.precision = (pel_precision)s->precision};
+    pel_hqs_report report;
+    pel_status status = choose_denoiser(run, solver->problem.size.c, &d);
+    if (status != PEL_OK)
+        return status;
+    c.cnn = d->cnn;
+    pel_cnn_find_scale(solver->data, &c.scale);
+    if (c.scale.white_guessed)
+        pel_note(run, "the data have no key white: their greatest sample, %.6g, is taken", c.scale.white);
+    const pel_hqs_params params = {.denoise = denoise, .denoise_arg = &c, .multiple = pel_cnn_multiple(d->cnn),
+                                   .iterations = s->iterations, .lambda = s->lambda,
+                                   .sigma_first = s->sigma_first * (c.scale.white - c.scale.black), .last = s->last,
+                                   .periodic = s->border == 1, .start = (pel_hqs_start)s->start,
+                                   .range = c.scale.white - c.scale.black};
+    status = pel_hqs(pel_run_context(run), &solver->problem, &params, estimate, &report);
+    if (status == PEL_OK)
+        pel_note(run, "%ld iterations, sigma %.4g, denoised from %.4g to %.4g", s->iterations, solver->problem.sigma,
+                 report.sigma_first, report.sigma_last);
+    return status;
+}
+
+static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *solver)
+{
+    const settings *s = pel_run_settings(run);
+    pel_frame *estimate;
+    pel_status status = pel_frame_like(bundle->image, "image", solver->problem.size, &estimate, pel_run_error(run));
+    if (status != PEL_OK)
+        return status;
+    status = solve(run, solver, pel_frame_floats(estimate));
+    if (status != PEL_OK) {
+        pel_frame_unref(estimate);
+        return status;
+    }
+    char strength[32], iterations[32];
+    pel_number_format(s->lambda, strength);
+    snprintf(iterations, sizeof iterations, "%ld", s->iterations);
+    const char *keys[] = {"strength", strength, "iterations", iterations, NULL};
+    return pel_solver_emit(run, bundle, &s->solver, solver, estimate, keys);
+}
+
+static pel_status image(pel_run *run, const pel_bundle *bundle)
+{
+    const settings *s = pel_run_settings(run);
+    const state *st = pel_run_state(run);
+    return pel_solver_image(run, bundle, &s->solver, &st->solver, restore);
+}
+
+static const pel_program program = {
+    .name = "pel-pnp",
+    .summary = "plug-and-play deconvolution with a neural network that removes noise",
+    .details = "Reads a stream, replaces each image by its estimate, and passes the measurement on as data.\n"
+               "Example: pel-read blurred.tif | pel-pnp -k gauss:2 | pel-write sharp.tif\n",
+    .options = options,
+    .settings_size = sizeof(settings),
+    .state_size = sizeof(state),
+    .start = start,
+    .image = image,
+    .stop = stop,
+};
+
+int main(int argc, char **argv)
+{
+    return pel_main(&program, argc, argv);
+}
