@@ -5,4 +5,4 @@ EXTRA_DIST += data/README.md data/make-samples.sh data/samples/brook.jpg data/sa
 
 # Models that are installed: found by name.
 modelsdir = $(pkgdatadir)/models
-dist_models_DATA = data/models/features.onnx data/models/denoise-gray.onnx
+dist_models_DATA = data/models/features.onnx data/models/denoise-gray.onnx data/models/denoise-color.onnx

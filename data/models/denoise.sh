@@ -10,8 +10,8 @@
 set -eu
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  gray) channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' cat=--grey ;;
-  color) channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' cat= ;;
+  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' cat=--grey ;;
+  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' cat= ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
@@ -39,7 +39,7 @@ pel-train -m $net-0.onnx -o $net.onnx --steps $steps --batch 16 --lr $rate --war
 
 # How large its errors are, and what it is for.
 SIDE=192 "$here/calibrate.sh" $net.onnx $files
-card="Removes white Gaussian noise of a level that is told (sigma 0 to 50/255) from photographs; for pel-cnn, and the \
+card="Removes white Gaussian noise of a level that is told (sigma $range to 50/255) from photographs; for pel-cnn, and the \
 denoiser of pel-pnp. Not for noise that is correlated (JPEG, demosaicing) or grows with the signal: tell a level, or see to \
 it that it is white first. Trained on photographs of Debian packages (data/models/photos.tsv) by data/models/denoise.sh."
 pel-net $net.onnx --set "pellucid.card=$card" -o $net.onnx

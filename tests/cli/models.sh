@@ -1,0 +1,35 @@
+# models.sh - the models that ship: they do what their cards say, on pictures that they were not trained on.
+# SPDX-License-Identifier: GPL-3.0-or-later
+. "${top_srcdir:-.}/tests/lib.sh"
+samples=$top_srcdir/data/samples
+export PELLUCID_MODELS=$top_srcdir/data/models
+
+# better A B LEAST: the mean PSNR of score table B is above that of A by that.
+better() {
+  checks=$((checks + 1))
+  awk -F'\t' -v least="$3" '/^mean/ { mean[FILENAME] = $3 } END { exit !(mean[ARGV[2]] - mean[ARGV[1]] >= least) }' "$1" "$2" ||
+    { fail "$2 is not $3 dB above $1"; grep -h '^mean' "$1" "$2"; }
+}
+
+pel-read "$samples"/*.jpg | pel-crop --random 192 --repeat 2 --seed 3 >colour.pel
+is 0 pel-cnn --list
+ok grep -q '^denoise-gray	' out
+ok grep -q '^denoise-color	' out
+for sigma in 10 25 50; do
+  pel-noise $sigma/255 --seed 4 <colour.pel >noisy.pel
+  pel-score <noisy.pel >noisy.tsv
+  pel-cnn -m denoise-gray <noisy.pel | pel-score >grey.tsv
+  pel-cnn -m denoise-color <noisy.pel | pel-score >colour.tsv
+  better noisy.tsv grey.tsv "$(awk -v s=$sigma 'BEGIN { print s < 20 ? 2.5 : s < 40 ? 5.5 : 9 }')"
+  better grey.tsv colour.tsv 0.2
+done
+# Without noise next to nothing changes.
+pel-noise 0.2/255 --seed 4 <colour.pel | pel-cnn -m denoise-gray | pel-score >clean.tsv
+ok awk -F'\t' '/^mean/ { exit !($3 > 50) }' clean.tsv
+
+# Beside total variation, as the denoiser of plug-and-play.
+pel-crop 128x128+20+20 <colour.pel | pel-blur -k shake:21,7 --border valid | pel-noise 2.55/255 --seed 5 >blurred.pel
+pel-tv <blurred.pel | pel-score >tv.tsv
+pel-pnp <blurred.pel | pel-score >pnp.tsv
+better tv.tsv pnp.tsv 0.3
+done_testing
