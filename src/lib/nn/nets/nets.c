@@ -153,8 +153,8 @@ static void describe(net *n, const net_row *r)
     pel_model_set_metadata(n->m, "pellucid.card", text);
     /* Levels halve the picture: all but the first (unet, vgg, exemplar, drunet), or each (nafnet). */
     int64_t halvings = strcmp(r->info.name, "nafnet") == 0 ? n->o.depth : n->o.depth - 1;
-    int64_t multiple = (n->o.fold != 0 ? n->o.fold : 1) << halvings;
-    snprintf(text, sizeof text, "%lld", (long long)(r->multiple != 0 ? r->multiple : multiple));
+    int64_t multiple = r->multiple != 0 ? r->multiple : (n->o.fold != 0 ? n->o.fold : 1) << halvings;
+    snprintf(text, sizeof text, "%lld", (long long)multiple);
     pel_model_set_metadata(n->m, "pellucid.multiple", text);
     pel_model_set_metadata(n->m, "pellucid.range", "1");
 }
