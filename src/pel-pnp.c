@@ -42,8 +42,9 @@ static const pel_option options[] = {
      "noise level of the first denoising, white being 1; it falls from iteration to iteration"},
     {"last", 0, PEL_OPT_REAL, AT(last), 1e-3, 1e3, "1.5", "SIGMAS", NULL,
      "noise level of the last denoising, in units of the noise of the data"},
-    {"start", 0, PEL_OPT_CHOICE, AT(start), 0, 0, "tv", NULL, "tv|wiener|none",
-     "where to start without an earlier estimate: that of pel-tv or pel-wiener, or the measurement"},
+    {"start", 0, PEL_OPT_CHOICE, AT(start), 0, 0, "auto", NULL, "auto|tv|wiener|none",
+     "where to start without an earlier estimate: that of pel-tv or pel-wiener, or the measurement; auto: tv, but none "
+     "with --border periodic"},
     {"border", 0, PEL_OPT_CHOICE, AT(border), 0, 0, "unobserved", NULL, "unobserved|periodic",
      "what lies outside the picture; periodic: the picture again, as pel-blur --border periodic has it"},
     {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
@@ -109,6 +110,18 @@ static pel_status denoise(void *arg, const pel_context *ctx, pel_size size, doub
     return pel_cnn_denoise(ctx, c->cnn, size, c->scale.white, c->scale.black, c->precision, sigma, picture);
 }
 
+enum { START_AUTO, START_TV, START_WIENER, START_NONE }; /* the words of --start */
+#define BORDER_PERIODIC 1
+
+/* On periodic pictures all starts end in the same place; the measurement takes no time. */
+static pel_hqs_start choose_start(const settings *s)
+{
+    if (s->start == START_WIENER)
+        return PEL_HQS_FROM_WIENER;
+    bool none = s->start == START_NONE || (s->start == START_AUTO && s->border == BORDER_PERIODIC);
+    return none ? PEL_HQS_FROM_DATA : PEL_HQS_FROM_TV;
+}
+
 static pel_status solve(pel_run *run, const pel_solver *solver, float *estimate)
 {
     const settings *s = pel_run_settings(run);
@@ -125,7 +138,7 @@ static pel_status solve(pel_run *run, const pel_solver *solver, float *estimate)
     const pel_hqs_params params = {.denoise = denoise, .denoise_arg = &c, .multiple = pel_cnn_multiple(d->cnn),
                                    .iterations = s->iterations, .lambda = s->lambda,
                                    .sigma_first = s->sigma_first * (c.scale.white - c.scale.black), .last = s->last,
-                                   .periodic = s->border == 1, .start = (pel_hqs_start)s->start,
+                                   .periodic = s->border == BORDER_PERIODIC, .start = choose_start(s),
                                    .range = c.scale.white - c.scale.black};
     status = pel_hqs(pel_run_context(run), &solver->problem, &params, estimate, &report);
     if (status == PEL_OK)

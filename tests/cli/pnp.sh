@@ -60,6 +60,10 @@ round=$(psnr <out)
 gains "$round" "$(psnr <round.pel)" 1.5
 pipe_is 0 'pel-pnp -m calm.onnx <round.pel'
 gains "$round" "$(psnr <out)" 0
+samples() { pel-pnp "$@" -m calm.onnx <round.pel | pel-write -f text - | cksum; }
+ok [ "$(samples --border periodic)" = "$(samples --border periodic --start none)" ]
+ok [ "$(samples --border periodic)" != "$(samples --border periodic --start tv)" ]
+ok [ "$(samples)" = "$(samples --start tv)" ]
 
 # The level of noise: the stream's, -s, or an estimate that is passed on.
 scene 96x80x1x1 | pel-write plain.pfm

@@ -24,6 +24,8 @@
 #define START_SHARE 0.2
 #define WAYS 4 /* in which a picture is shown to the denoiser */
 
+static const pel_wiener_params wiener_auto = {PEL_WIENER_LAPLACE, (double)NAN, PEL_RULE_LIKELIHOOD};
+
 typedef struct {
     const pel_context *ctx;
     const pel_problem *p;
@@ -150,29 +152,40 @@ static bool tick_start(void *arg, double fraction)
     return pel_context_tick(arg, START_SHARE * fraction);
 }
 
+/* What the problem brings; outside of that Wiener's estimate, since a smooth continuation loses 0.6 dB at the border
+ * where there is little noise. */
+static pel_status take_start(hqs *h, const pel_context *ctx)
+{
+    const pel_problem *p = h->p;
+    const pel_grid *grid = &h->w.grid;
+    pel_wiener_report report;
+    pel_status status = h->params->periodic
+                            ? PEL_OK
+                            : wiener_solve(ctx, p, &wiener_auto, grid, pel_grid_take_all, h->z, &report);
+    for (size_t c = 0; c < p->size.c && status == PEL_OK; c++)
+        pel_grid_put(grid, p->start + c * pel_size_plane(p->size), h->z + c * grid->count);
+    return status;
+}
+
 static pel_status load_start(hqs *h)
 {
-    static const pel_wiener_params wiener_auto = {PEL_WIENER_LAPLACE, (double)NAN, PEL_RULE_LIKELIHOOD};
     const pel_tv_params tv_auto = {PEL_PRIOR_TV, (double)NAN, -1, h->params->range};
     const pel_problem *p = h->p;
     const pel_grid *grid = &h->w.grid;
     pel_context ctx = *h->ctx;
     pel_wiener_report wiener_report;
     pel_tv_report tv_report;
+    pel_status status = PEL_OK;
     ctx.tick = tick_start;
     ctx.tick_arg = (void *)(uintptr_t)h->ctx;
-    if (p->start == NULL && h->params->start == PEL_HQS_FROM_TV)
+    if (p->start != NULL)
+        return take_start(h, &ctx);
+    if (h->params->start == PEL_HQS_FROM_TV)
         return tv_solve(&ctx, p, &tv_auto, grid, pel_grid_take_all, h->z, &tv_report);
-    if (p->start == NULL && h->params->start == PEL_HQS_FROM_WIENER)
+    if (h->params->start == PEL_HQS_FROM_WIENER)
         return wiener_solve(&ctx, p, &wiener_auto, grid, pel_grid_take_all, h->z, &wiener_report);
-    pel_status status = PEL_OK;
-    for (size_t c = 0; c < p->size.c && status == PEL_OK; c++) {
-        float *to = h->z + c * grid->count;
-        if (p->start != NULL)
-            pel_grid_extend(grid, p->start + c * pel_size_plane(p->size), to);
-        else
-            status = pel_problem_extend(h->ctx, p, c, grid, to);
-    }
+    for (size_t c = 0; c < p->size.c && status == PEL_OK; c++)
+        status = pel_problem_extend(h->ctx, p, c, grid, h->z + c * grid->count);
     return status;
 }
 

@@ -103,6 +103,14 @@ void pel_grid_cut(const pel_grid *g, const float *from, float *to)
             memcpy(to, from + pel_grid_row(g, y, z), d.w * sizeof *to);
 }
 
+void pel_grid_put(const pel_grid *g, const float *data, float *to)
+{
+    const pel_size d = g->e.data;
+    for (size_t z = 0; z < d.d; z++)
+        for (size_t y = 0; y < d.h; y++, data += d.w)
+            memcpy(to + pel_grid_row(g, y, z), data, d.w * sizeof *to);
+}
+
 void pel_grid_take_data(const pel_grid *g, const float *estimate, size_t channel, float *to)
 {
     pel_grid_cut(g, estimate, to + channel * pel_size_plane(g->e.data));

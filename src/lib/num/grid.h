@@ -63,6 +63,9 @@ void pel_grid_extend(const pel_grid *grid, const float *data, float *to);
 /* The part under the data, back into an array of the data's size. */
 void pel_grid_cut(const pel_grid *grid, const float *from, float *to);
 
+/* Data over the grid's samples under them; the others stay. */
+void pel_grid_put(const pel_grid *grid, const float *data, float *to);
+
 /* What becomes of a channel's estimate on the grid: its part under the data, or all of it, goes to that channel
  * of `to`. */
 typedef void (*pel_grid_take)(const pel_grid *grid, const float *estimate, size_t channel, float *to);
