@@ -5,10 +5,10 @@
 #   data/models/photos.sh FOLDER       writes FOLDER/*.ppm and, in grey, FOLDER/grey/*.pgm, 8 bits
 #   data/models/photos.sh FOLDER 20    only the first 20 of the list, all halved: what features.onnx has seen
 #
-# photos.tsv names package, file (of an .edj the member), how it is reduced, author, licence and checksum of each; a file that
-# is not the one named there is refused.  A smaller picture is sharper to the pixel, with less noise and JPEG blocks; those
-# with "-" are in the first twenty only.  What is in data/samples is not among them.
-# Needs apt-get, dpkg, djpeg (libjpeg-turbo-progs), pamscale (netpbm) and edje_decc (libedje-bin).
+# photos.tsv names package, file (of an .edj, .rcc or .pk3 the member), how it is reduced, author, licence and checksum of
+# each; a file that is not the one named there is refused.  A smaller picture is sharper to the pixel, with less noise and
+# JPEG blocks; those with "-" are in the first twenty only.  What is in data/samples is not among them.
+# Needs apt-get, dpkg, djpeg (libjpeg-turbo-progs), pamscale (netpbm), edje_decc (libedje-bin), dwebp (webp), unzip and perl.
 set -eu -o pipefail
 list=$(realpath "$(dirname "$0")/photos.tsv")
 mkdir -p "$1/grey"
@@ -23,21 +23,48 @@ for package in $(cut -f1 list | sort -u); do
   dpkg -x "$package"_*.deb "$package"
 done
 
-# Writes package/file to stdout as PPM, reduced.
+# Writes a member of a Qt resource file (.rcc) to stdout: walks down its tree of nodes, which are 22 bytes since version 2.
+rcc_member() {
+  perl -0777 -e '
+    open my $in, "<:raw", shift or die; my $rcc = <$in>;
+    my ($version, $tree, $data, $names) = unpack "x4 N4", $rcc;
+    my ($size, $node) = ($version < 2 ? 14 : 22, $tree);
+    for my $part (split "/", shift) {
+      my ($count, $first, $found) = unpack "x6 N2", substr $rcc, $node;
+      for my $child (map { $tree + $size * $_ } $first .. $first + $count - 1) {
+        my ($length, $name) = unpack "n x4 a512", substr $rcc, $names + unpack "N", substr $rcc, $child;
+        ($name = substr $name, 0, 2 * $length) =~ tr/\0//d;
+        $found = $child if $name eq $part;
+      }
+      $node = $found // die "no $part\n";
+    }
+    my ($compressed, $offset) = unpack "x4 n x4 N", substr $rcc, $node;
+    die "compressed\n" if $compressed;
+    print unpack "N/a*", substr $rcc, $data + $offset' "$1" "$2"
+}
+
+# Writes package/file, or its member, to stdout as PPM, reduced.
 decode() {
-  case $1 in
+  local file=$1 member=$2 reduced=$3
+  case $file in
     *.edj)
-      (cd "$(dirname "$1")" && edje_decc "$(basename "$1")" >/dev/null 2>&1)
-      pngtopnm "$(dirname "$1")/$2" 2>/dev/null ;;
-    *) djpeg -scale "$3" "$1" ;;
+      (cd "$(dirname "$file")" && edje_decc "$(basename "$file")" >/dev/null 2>&1)
+      file=$(dirname "$file")/$member ;;
+    *.rcc) rcc_member "$file" "$member" >.member; file=.member ;;
+    *.pk3) unzip -p "$file" "$member" >.member; file=.member ;;
+  esac
+  case $member in
+    *.png) pngtopnm "$file" 2>/dev/null | pamscale -reduce "${reduced#1/}" ;;
+    *.webp) dwebp -quiet -ppm "$file" -o - | pamscale -reduce "${reduced#1/}" ;;
+    *) djpeg -scale "$reduced" "$file" ;;
   esac
 }
 while IFS=$'\t' read -r package file reduced _ sum; do
   member=${file#*#}
   path=$package/${file%%#*}
-  name=$(basename "$member" | sed 's/\.[a-z]*$//')
+  name=$(basename "$member" | sed 's/\.[a-z]*$//; s/ /_/g')
   case $file in
-    *.edj*) name=$(basename "$path" .edj)-$name ;;
+    *'#'*) name=$(basename "${path%.*}")-$name ;;
     */contents/images/*) name=$(basename "${path%/contents/*}") ;;
   esac
   [ "$first" -eq 0 ] || reduced=1/2
