@@ -48,14 +48,14 @@ decode() {
   local file=$1 member=$2 reduced=$3
   case $file in
     *.edj)
-      (cd "$(dirname "$file")" && edje_decc "$(basename "$file")" >/dev/null 2>&1)
+      (cd "$(dirname "$file")" && { [ -e "$member" ] || edje_decc "$(basename "$file")" >/dev/null 2>&1; })
       file=$(dirname "$file")/$member ;;
     *.rcc) rcc_member "$file" "$member" >.member; file=.member ;;
     *.pk3) unzip -p "$file" "$member" >.member; file=.member ;;
   esac
   case $member in
-    *.png) pngtopnm "$file" 2>/dev/null | pamscale -reduce "${reduced#1/}" ;;
-    *.webp) dwebp -quiet -ppm "$file" -o - | pamscale -reduce "${reduced#1/}" ;;
+    *.png) pngtopnm "$file" 2>/dev/null | pamscale -quiet -reduce "${reduced#1/}" ;;
+    *.webp) dwebp -quiet -ppm "$file" -o - | pamscale -quiet -reduce "${reduced#1/}" ;;
     *) djpeg -scale "$reduced" "$file" ;;
   esac
 }
