@@ -86,7 +86,6 @@ static double find_range(const settings *s, const pel_frame *image, const pel_fr
     return low >= 0 && high > 0.5 && high <= 1.5 ? 1 : high - low;
 }
 
-
 static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);

@@ -5,18 +5,18 @@
 #   data/models/denoise.sh gray|color [FOLDER]   works in FOLDER (default ./models-work), the programs in PATH; resumable
 #
 # A residual U-Net at half the resolution that is told the noise level (FFDNet's inputs, DRUNet's layers) learns to remove
-# white Gaussian noise of sigma 0 to 50 from photographs.  About an hour on two cores each; that for colour begins with the
-# weights of that for grey.
-set -eu
+# white Gaussian noise of sigma 0 to 50/255 from photographs.  An hour on two cores for grey, half of that for colour, which
+# begins with the weights of the grey one: train that first.  STEPS=20 tries the recipe in some minutes.
+set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' cat=--grey ;;
-  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' cat= ;;
+  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' decode='djpeg -grayscale' ;;
+  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' decode=djpeg ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
 cd "${2:-models-work}"
-[ -d photos ] || { "$here/photos.sh" photos.new && mv photos.new photos; }
+[ -d photos ] || { "$here/photos.sh" photos.new 41 && mv photos.new photos; }
 net=denoise-$1
 if [ ! -e $net-0.onnx ]; then
   [ "$1" = gray ] || from="--weights-from denoise-gray.onnx"
@@ -24,7 +24,7 @@ if [ ! -e $net-0.onnx ]; then
 fi
 if [ ! -e $net.pel ]; then
   for name in brook fig mountain; do
-    djpeg ${cat:+-grayscale} "$here/../samples/$name.jpg" >check-$name-$channels.pnm
+    $decode "$here/../samples/$name.jpg" >check-$name-$channels.pnm
   done
   for sigma in 15 25 50; do
     pel-read check-*-$channels.pnm | pel-crop --random 192 --repeat 2 --seed 9 | pel-noise $sigma/255 --seed 9 >$net-$sigma.pel
@@ -32,7 +32,7 @@ if [ ! -e $net.pel ]; then
   pel-cat $net-15.pel $net-25.pel $net-50.pel >$net.new
   mv $net.new $net.pel
 fi
-pel-train -m $net-0.onnx -o $net.onnx --steps $steps --batch 16 --lr $rate --warmup 500 --loss charbonnier --seed 1 \
+pel-train -m $net-0.onnx -o $net.onnx --steps ${STEPS:-$steps} --batch 16 --lr $rate --warmup 500 --loss charbonnier --seed 1 \
   --validate $net.pel --validate-every 2000 --log $net.tsv --log-every 200 --checkpoint $net.ckpt --checkpoint-every 1000 \
   --resume --pairs-from "pel-read --shuffle --epochs 1 --seed \$SEED $files | pel-crop --random 64 --repeat 100 --augment --seed \$SEED |
     pel-cat --shuffle 600 --seed \$SEED | pel-noise 0..50/255 --seed \$SEED"

@@ -10,7 +10,7 @@ set -eu
 here=$(realpath "$(dirname "$0")")
 mkdir -p "${1:-features-work}"
 cd "${1:-features-work}"
-[ -d photos ] || { "$here/photos.sh" photos.new 20 && mv photos.new photos; }
+[ -d photos ] || { "$here/photos.sh" photos.new 20 1/2 && mv photos.new photos; }
 [ -e net.onnx ] || pel-net vgg --width 32 --depth 3 --seed 1 -o net.onnx
 if [ ! -e check.pel ]; then
   pel-read "$here"/../samples/{brook,fig,mountain}.jpg | pel-crop --random 128 --repeat 16 --seed 9 |

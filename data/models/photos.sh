@@ -3,20 +3,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 #   data/models/photos.sh FOLDER       writes FOLDER/*.ppm and, in grey, FOLDER/grey/*.pgm, 8 bits
-#   data/models/photos.sh FOLDER 20    only the first 20 of the list, all halved: what features.onnx has seen
+#   data/models/photos.sh FOLDER N     of the first N rows only: the denoisers have seen those of 41
+#   data/models/photos.sh FOLDER N 1/2 and each reduced by that: features.onnx has seen 20, halved
 #
 # photos.tsv names package, file (of an .edj, .rcc or .pk3 the member), how it is reduced, author, licence and checksum of
 # each; a file that is not the one named there is refused.  A smaller picture is sharper to the pixel, with less noise and
-# JPEG blocks; those with "-" are in the first twenty only.  What is in data/samples is not among them.
+# JPEG blocks; those with "-" are left out unless a reduction is given.  What is in data/samples is not among them.
 # Needs apt-get, dpkg, djpeg (libjpeg-turbo-progs), pamscale (netpbm), edje_decc (libedje-bin), dwebp (webp), unzip and perl.
 set -eu -o pipefail
 list=$(realpath "$(dirname "$0")/photos.tsv")
 mkdir -p "$1/grey"
 to=$(realpath "$1")
-first=${2:-0}
+rows=${2:-100000} all=${3:-}
 packages=$(mktemp -d)
 trap 'rm -rf "$packages"' EXIT
-grep -v '^#' "$list" | if [ "$first" -gt 0 ]; then head -n "$first"; else cat; fi >"$packages/list"
+grep -v '^#' "$list" | sed -n "1,${rows}p" >"$packages/list"
 cd "$packages"
 for package in $(cut -f1 list | sort -u); do
   apt-get -q download "$package"
@@ -67,7 +68,7 @@ while IFS=$'\t' read -r package file reduced _ sum; do
     *'#'*) name=$(basename "${path%.*}")-$name ;;
     */contents/images/*) name=$(basename "${path%/contents/*}") ;;
   esac
-  [ "$first" -eq 0 ] || reduced=1/2
+  reduced=${all:-$reduced}
   [ "$reduced" != - ] || continue
   echo "$sum  $path" | sha256sum --check --quiet
   set -- $reduced

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 . "${top_srcdir:-.}/tests/lib.sh"
 . "$top_srcdir/tests/suite/programs.sh"
+export PELLUCID_MODELS=$top_srcdir/data/models
 make_fixtures
 mkdir fixtures
 cp ./*.tif ./*.png ./*.fits ./*.pel ./*.onnx fixtures

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include <pellucid/calibration.h>
 #include <pellucid/number.h>
+#include <pellucid/stats.h>
 
 enum { FEWEST = 100 }; /* pairs that a quantile is worth fitting to */
 
@@ -81,41 +83,41 @@ static int by_raw(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-/* The quantile of `count` values, which are sorted; linear between them. */
-static double quantile(float *v, size_t count, double share)
-{
-    qsort(v, count, sizeof *v, by_value);
-    double at = share * (double)(count - 1);
-    size_t i = (size_t)at;
-    double next = (double)v[i + 1 < count ? i + 1 : i];
-    return (double)v[i] + (at - (double)i) * (next - (double)v[i]);
-}
-
 /* A run of pairs that share a value of the curve. */
 typedef struct {
     size_t from, to;
     double x, y;
 } group;
 
-static group make_group(const pel_calibration_pair *pairs, size_t from, size_t to, float *work)
+static pel_status make_group(const pel_context *ctx, const pel_calibration_pair *pairs, size_t from, size_t to,
+                             float *work, group *made)
 {
     size_t n = to - from;
     for (size_t i = 0; i < n; i++)
         work[i] = pairs[from + i].error;
-    return (group){from, to, ((double)pairs[from + (n - 1) / 2].raw + (double)pairs[from + n / 2].raw) / 2,
-                   quantile(work, n, PEL_CALIBRATION_SHARE)};
+    *made = (group){from, to, ((double)pairs[from + (n - 1) / 2].raw + (double)pairs[from + n / 2].raw) / 2, 0};
+    return pel_stats_quantile(ctx, work, n, PEL_CALIBRATION_SHARE, &made->y);
+}
+
+/* Groups of the same size, joined where they fall back. */
+static pel_status make_groups(const pel_context *ctx, const pel_calibration_pair *pairs, size_t count, float *work,
+                              group groups[PEL_CALIBRATION_KNOTS], size_t *made)
+{
+    size_t knots = count / FEWEST < PEL_CALIBRATION_KNOTS ? count / FEWEST : PEL_CALIBRATION_KNOTS, n = 0;
+    pel_status status = PEL_OK;
+    for (size_t k = 0; k < knots && status == PEL_OK; k++) {
+        status = make_group(ctx, pairs, k * count / knots, (k + 1) * count / knots, work, &groups[n++]);
+        for (; status == PEL_OK && n > 1 && (groups[n - 1].y < groups[n - 2].y || !(groups[n - 1].x > groups[n - 2].x)); n--)
+            status = make_group(ctx, pairs, groups[n - 2].from, groups[n - 1].to, work, &groups[n - 2]);
+    }
+    *made = n;
+    return status;
 }
 
 pel_status pel_calibration_fit(const pel_context *ctx, pel_calibration_pair *pairs, size_t count, pel_calibration *c)
 {
     group groups[PEL_CALIBRATION_KNOTS];
-    size_t knots = count / FEWEST < PEL_CALIBRATION_KNOTS ? count / FEWEST : PEL_CALIBRATION_KNOTS, n = 0;
+    size_t n;
     c->count = 0;
     if (count < FEWEST)
         return pel_error_set(ctx->error, PEL_EINVAL, "%zu samples are too few to calibrate by", count);
@@ -123,12 +125,10 @@ pel_status pel_calibration_fit(const pel_context *ctx, pel_calibration_pair *pai
     if (work == NULL)
         return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     qsort(pairs, count, sizeof *pairs, by_raw);
-    for (size_t k = 0; k < knots; k++) {
-        groups[n++] = make_group(pairs, k * count / knots, (k + 1) * count / knots, work);
-        for (; n > 1 && (groups[n - 1].y < groups[n - 2].y || !(groups[n - 1].x > groups[n - 2].x)); n--)
-            groups[n - 2] = make_group(pairs, groups[n - 2].from, groups[n - 1].to, work);
-    }
+    pel_status status = make_groups(ctx, pairs, count, work, groups, &n);
     pel_free(work);
+    if (status != PEL_OK)
+        return status;
     for (size_t i = 0; i < n; i++)
         if (groups[i].x > 0 && groups[i].y > 0) {
             c->x[c->count] = groups[i].x;
@@ -153,7 +153,7 @@ pel_status pel_coverage_measure(const pel_context *ctx, const float *estimate, c
         if (!isfinite(e) || !isfinite(uncertainty[i]))
             continue;
         pairs[n] = (pel_calibration_pair){uncertainty[i], e};
-        ratios[n++] = e > 0 ? e / uncertainty[i] : 0;
+        ratios[n++] = e > 0 ? fminf(e / uncertainty[i], FLT_MAX) : 0; /* of no uncertainty: large, but finite */
     }
     if (good)
         qsort(pairs, n, sizeof *pairs, by_raw);
@@ -166,11 +166,12 @@ pel_status pel_coverage_measure(const pel_context *ctx, const float *estimate, c
         all += inside;
     }
     c->samples = n;
+    pel_status status = good ? PEL_OK : pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
     if (good && n > 0) {
         c->within = (double)all / (double)n;
-        c->scale = quantile(ratios, n, PEL_CALIBRATION_SHARE);
+        status = pel_stats_quantile(ctx, ratios, n, PEL_CALIBRATION_SHARE, &c->scale);
     }
     pel_free(pairs);
     pel_free(ratios);
-    return good ? PEL_OK : pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    return status;
 }

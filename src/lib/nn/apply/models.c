@@ -46,6 +46,8 @@ pel_status pel_models_open(const char *name, size_t memory, pel_model **model, p
         return pel_model_read(name, memory, model, error);
     if (!path_of(name, path, sizeof path))
         return pel_error_set(error, PEL_EINVAL, "the model's name is too long");
+    if (access(path, F_OK) != 0)
+        return pel_error_set(error, PEL_EIO, "there is no model '%.60s', %.200s: PELLUCID_MODELS names the folder", name, path);
     return pel_model_read(path, memory, model, error);
 }
 
