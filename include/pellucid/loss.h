@@ -18,6 +18,8 @@
  *   l1           mean of |e|; its gradient is 0 where e is
  *   charbonnier  mean of sqrt(e^2 + epsilon^2); epsilon=1e-3.  P. Charbonnier, L. Blanc-Feraud, G. Aubert &
  *                M. Barlaud, Two deterministic half-quadratic regularization algorithms for computed imaging, ICIP 1994
+ *   psnr         10 log10 (mean of e^2 + floor^2), floor=1e-3: minus the PSNR where white is 1, in dB, so that a picture
+ *                that is hard counts no more than one that is easy; below the floor there is little to gain
  *   ssim         1 - mean SSIM, as pel-score tells it; range=1 is full scale.  Z. Wang, A. Bovik, H. Sheikh &
  *                E. Simoncelli, Image quality assessment: from error visibility to structural similarity, IEEE TIP
  *                2004.  Pictures of less than 11 x 11 hold no window, and are refused

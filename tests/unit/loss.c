@@ -43,6 +43,11 @@ static double naive_charbonnier(const double *a, const double *b, pel_size size,
     return sum / (double)pel_size_count(size);
 }
 
+static double naive_psnr(const double *a, const double *b, pel_size size, double floor)
+{
+    return 10 * log10(naive_mse(a, b, size, 0) + floor * floor);
+}
+
 /* Wang et al. 2004, eq. 13, of the window whose first sample is `at`. */
 static double naive_window(const double *a, const double *b, size_t w, double range)
 {
@@ -110,6 +115,8 @@ static const struct {
     {"l1:3", {{naive_l1, 3, 0}}},
     {"charbonnier", {{naive_charbonnier, 1, 1e-3}}},
     {"charbonnier:epsilon=0.2:1/2", {{naive_charbonnier, 0.5, 0.2}}},
+    {"psnr", {{naive_psnr, 1, 1e-3}}},
+    {"psnr:floor=0.3:1/2", {{naive_psnr, 0.5, 0.3}}},
     {"ssim", {{naive_ssim, 1, 1}}},
     {"ssim:2:range=3", {{naive_ssim, 2, 3}}},
     {"fft-l1:0.5", {{naive_fft, 0.5, 0}}},
@@ -165,12 +172,12 @@ static void against_reference(size_t k, pel_size size, float error_size)
     pel_loss *loss = loss_of(cases[k].text, size, 1);
     CHECK(pel_loss_evaluate(loss, p.a, p.b, p.gradient, terms, &total, &error) == PEL_OK, "%s", error.text);
     double expected = reference(k, p.da, p.db, size);
-    CHECK(fabs(total - expected) <= 2e-5 * expected, "%s, %zux%zux%zu: %.9g is not %.9g", cases[k].text, size.w, size.h,
+    CHECK(fabs(total - expected) <= 2e-5 * fabs(expected), "%s, %zux%zux%zu: %.9g is not %.9g", cases[k].text, size.w, size.h,
           size.c, total, expected);
     double sum = 0;
     for (size_t i = 0; i < pel_loss_count(loss); i++)
         sum += pel_loss_weight(loss, i) * terms[i];
-    CHECK_NEAR(sum, total, 1e-12 * total);
+    CHECK_NEAR(sum, total, 1e-12 * fabs(total));
     size_t n = pel_size_count(size), step = n / 12 + 1;
     for (size_t i = 0; i < n; i++)
         largest = fmax(largest, fabs((double)p.gradient[i]));
@@ -271,7 +278,7 @@ static void equal_pictures(void)
             steepest = fmax(steepest, fabs((double)p.gradient[i]));
         CHECK(steepest == 0, "%s: %g", cases[k].text, steepest);
         double least = reference(k, p.da, p.db, p.size);
-        CHECK_NEAR(total, least, 1e-7 * least);
+        CHECK_NEAR(total, least, 1e-7 * fabs(least));
         pel_loss_free(loss);
     }
 }
@@ -301,9 +308,9 @@ static void text(void)
     static const struct {
         const char *text, *error;
     } wrong[] = {
-        {"", "loss: '' is no term (there are mse, l1, charbonnier, ssim, fft-l1, " NETS},
-        {"l2:1", "loss: 'l2' is no term (there are mse, l1, charbonnier, ssim, fft-l1, " NETS},
-        {"mse,,l1", "loss: '' is no term (there are mse, l1, charbonnier, ssim, fft-l1, " NETS},
+        {"", "loss: '' is no term (there are mse, l1, charbonnier, psnr, ssim, fft-l1, " NETS},
+        {"l2:1", "loss: 'l2' is no term (there are mse, l1, charbonnier, psnr, ssim, fft-l1, " NETS},
+        {"mse,,l1", "loss: '' is no term (there are mse, l1, charbonnier, psnr, ssim, fft-l1, " NETS},
         {"mse:x", "loss mse: weight 'x' is no number"},
         {"mse:1:2", "loss mse: two weights"},
         {"mse:-1", "loss mse: weight -1 is not from 0 to 1e+09"},

@@ -63,7 +63,7 @@ struct loss_kind {
     float *(*state)(const loss_term *term, size_t *count);
 };
 
-extern const loss_kind loss_mse, loss_l1, loss_charbonnier, loss_ssim, loss_fft_l1, loss_perceptual, loss_gan,
+extern const loss_kind loss_mse, loss_l1, loss_charbonnier, loss_psnr, loss_ssim, loss_fft_l1, loss_perceptual, loss_gan,
     loss_wgan;
 
 /* NULL-terminated. */

@@ -13,6 +13,7 @@ const char pel_loss_help[] =
     "Losses: TERM{:WORD} with commas between, as charbonnier,ssim:0.2,fft-l1:0.05\n"
     "  mse, l1                  mean of squares, of magnitudes, of the error\n"
     "  charbonnier:epsilon=1e-3 mean of sqrt(error^2 + epsilon^2)\n"
+    "  psnr:floor=1e-3          10 log10 of the mean of error^2, and floor^2: minus the PSNR of samples of 0 to 1\n"
     "  ssim:range=1             1 - structural similarity\n"
     "  fft-l1                   L1 of the error's Fourier transform\n"
     "  perceptual:FILE@LAYER    mean of squares of the error of a network's features; LAYER+LAYER adds them up\n"

@@ -1,4 +1,4 @@
-/* loss-pixel.c - terms that are a function of each sample's error: mse, l1, charbonnier.
+/* loss-pixel.c - terms that are a function of each sample's error, or of their mean: mse, l1, charbonnier, psnr.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -74,7 +74,25 @@ static pel_status root(const loss_term *term, void *scratch, const loss_sample *
     return PEL_OK;
 }
 
+/* The logarithm's slope needs the mean first. */
+static pel_status psnr(const loss_term *term, void *scratch, const loss_sample *s, double *value, pel_error *error)
+{
+    size_t n = pel_size_count(term->size);
+    double sum = term->values[0] * term->values[0] * (double)n;
+    (void)scratch, (void)error;
+    for (size_t i = 0; i < n; i++) {
+        double e = (double)s->estimate[i] - (double)s->truth[i];
+        sum += e * e;
+    }
+    float k = (float)(s->weight * 20 / (M_LN10 * sum));
+    for (size_t i = 0; i < n; i++)
+        s->gradient[i] += k * (s->estimate[i] - s->truth[i]);
+    *value = 10 * log10(sum / (double)n);
+    return PEL_OK;
+}
+
 const loss_kind loss_mse = {.name = "mse", .evaluate = mse};
 const loss_kind loss_l1 = {.name = "l1", .evaluate = l1};
 /* epsilon's square must not vanish in single precision. */
 const loss_kind loss_charbonnier = {.name = "charbonnier", .keys = {{"epsilon", 1e-12, 1e6, 1e-3}}, .evaluate = root};
+const loss_kind loss_psnr = {.name = "psnr", .keys = {{"floor", 1e-6, 1e6, 1e-3}}, .evaluate = psnr};

@@ -8,7 +8,7 @@
 
 #include "loss-internal.h"
 
-const loss_kind *const loss_kinds[] = {&loss_mse, &loss_l1, &loss_charbonnier, &loss_ssim, &loss_fft_l1,
+const loss_kind *const loss_kinds[] = {&loss_mse, &loss_l1, &loss_charbonnier, &loss_psnr, &loss_ssim, &loss_fft_l1,
                                        &loss_perceptual, &loss_gan, &loss_wgan, NULL};
 
 /* ---- Slots: scratch for an evaluation, taken by whoever comes.  Which one that is changes nothing in the result. */
