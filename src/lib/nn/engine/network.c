@@ -22,13 +22,15 @@ static pel_status get_memory(const pel_context *ctx, pel_network *n)
     n->arena = pel_calloc_floats(p->arena + KERNEL_SLACK);
     n->zeros = pel_calloc_floats(p->zero + KERNEL_SLACK);
     n->sums = pel_alloc((p->sums + 1) * sizeof *n->sums);
+    n->held = pel_calloc_floats(p->held + KERNEL_SLACK);
     n->arrays = pel_alloc((p->g.value_count + 1) * sizeof *n->arrays);
     if (n->arrays != NULL)
         memset(n->arrays, 0, (p->g.value_count + 1) * sizeof *n->arrays);
     n->scratch = pel_alloc(p->threads * sizeof *n->scratch);
     if (n->scratch != NULL)
         memset(n->scratch, 0, p->threads * sizeof *n->scratch);
-    bool good = n->arena != NULL && n->zeros != NULL && n->sums != NULL && n->scratch != NULL && n->arrays != NULL;
+    bool good = n->arena != NULL && n->zeros != NULL && n->sums != NULL && n->held != NULL && n->scratch != NULL &&
+                n->arrays != NULL;
     for (size_t i = 0; i < p->threads && good; i++) {
         n->scratch[i] = pel_calloc_floats(p->scratch + KERNEL_SLACK);
         good = n->scratch[i] != NULL;
@@ -99,6 +101,7 @@ void pel_network_free(pel_network *n)
     pel_free(n->arena);
     pel_free(n->zeros);
     pel_free(n->sums);
+    pel_free(n->held);
     if (n->borrows) {
         pel_free(n->plan.buffers);
         pel_free(n->plan.steps);
@@ -143,7 +146,7 @@ pel_size pel_network_output(const pel_network *network, size_t output) { return 
 
 size_t pel_network_memory(const pel_network *n)
 {
-    return (n->plan.arena + n->plan.zero + n->plan.threads * n->plan.scratch) * sizeof(float) +
+    return (n->plan.arena + n->plan.zero + n->plan.held + n->plan.threads * n->plan.scratch) * sizeof(float) +
            n->plan.sums * sizeof(double);
 }
 

@@ -356,7 +356,7 @@ bool plan_reach(const plan *p, int axis, size_t at, size_t *from, size_t *to)
 
 static pel_status check_size(const pel_context *ctx, const plan *p)
 {
-    size_t bytes = (p->arena + p->zero + p->threads * p->scratch) * sizeof(float) + p->sums * sizeof(double);
+    size_t bytes = (p->arena + p->zero + p->held + p->threads * p->scratch) * sizeof(float) + p->sums * sizeof(double);
     if (ctx->memory != 0 && bytes > ctx->memory)
         return pel_error_set(ctx->error, PEL_ELIMIT, "the network needs %.0f MB for this size, the cap is %.0f MB",
                              (double)bytes / 1e6, (double)ctx->memory / 1e6);
@@ -399,6 +399,13 @@ size_t plan_add_sums(plan *p, size_t doubles)
 {
     size_t at = p->sums;
     p->sums += round_up(doubles, 8); /* a cache line */
+    return at;
+}
+
+size_t plan_add_held(plan *p, size_t floats)
+{
+    size_t at = p->held;
+    p->held += round_up(floats, 16);
     return at;
 }
 

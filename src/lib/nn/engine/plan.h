@@ -111,6 +111,7 @@ struct plan {
     step *steps;
     size_t threads, arena, scratch, zero; /* floats: of the arena, a worker's scratch, the row of zeros */
     size_t sums;         /* doubles that steps keep over a run, or over many */
+    size_t held;         /* floats that they keep over runs of which the sums know */
     size_t forward_outputs, last_forward; /* in training: outputs that the loss sees, and the pass that has them all */
     const nn_kernels *kernels;
     pel_precision precision;
@@ -132,6 +133,7 @@ struct pel_network {
     bool borrows;                   /* all but its buffers and steps belong to another network */
     float *arena, *zeros;           /* while it is there: allocated when compiled */
     double *sums;
+    float *held;
     /* Training: called when the outputs of a sample are there. */
     pel_status (*outputs_there)(void *arg);
     void *arg;
@@ -215,6 +217,7 @@ pel_status plan_make_wide(const pel_context *ctx, const pel_model *model, const 
                           pel_precision precision, const nn_kernels *kernels, plan *p);
 /* Room among the sums; where. */
 size_t plan_add_sums(plan *p, size_t doubles);
+size_t plan_add_held(plan *p, size_t floats);
 void plan_free(plan *p);
 /* The first row of a buffer that a step of this pass, other than `but`, will still read; its height: none. */
 size_t plan_lowest_needed(const plan *p, const buffer *b, size_t pass, const step *but);

@@ -20,6 +20,7 @@ typedef struct {
     bool swapped;              /* sums are [.][small][big]: the wider one runs along the vectors */
     size_t tile, tiles;        /* Winograd: pixels of a tile's side, 0: none; tiles at a time */
     size_t sums;               /* where they are: floats */
+    size_t held, pending;      /* Winograd: transformed tiles that wait, and among the sums how many */
     size_t parameter;
 } weights;
 
@@ -86,10 +87,26 @@ typedef struct {
     const step *s;
     const pel_network *n;
     picture big, small;
-    size_t y0, across, deep_big, deep_small;
+    size_t y0, across, deep_big, deep_small, v_plane, m_plane;
+    float *v, *m;
 } work;
 
-static void transform_tile(const work *w, size_t tile, float *v, size_t v_plane, float *m, size_t m_plane)
+static work work_of(const step *s, const pel_network *n)
+{
+    const weights *g = s->data;
+    size_t lanes = n->plan.kernels->lanes, side = g->tile * (size_t)g->dilation[0];
+    work w = {.s = s, .n = n, .big = plan_picture(&n->plan, s->inputs[0]), .small = plan_picture(&n->plan, s->inputs[1])};
+    w.across = (w.small.buffer->w + side - 1) / side;
+    w.deep_big = (g->big + lanes - 1) / lanes * lanes;
+    w.deep_small = (g->small + lanes - 1) / lanes * lanes;
+    w.v_plane = g->tiles * w.deep_big + 16;
+    w.m_plane = g->tiles * w.deep_small + 16;
+    w.v = n->held + g->held;
+    w.m = w.v + 36 * w.v_plane;
+    return w;
+}
+
+static void transform_tile(const work *w, size_t tile, float *v, float *m)
 {
     const weights *g = w->s->data;
     size_t d = (size_t)g->dilation[0], px = tile % (w->across * d), row = tile / (w->across * d);
@@ -100,32 +117,39 @@ static void transform_tile(const work *w, size_t tile, float *v, size_t v_plane,
         rows[i] = picture_pixel_or_zeros(&w->big, w->n, (ptrdiff_t)(y + i * d) - g->pad[0], (ptrdiff_t)x - g->pad[1]);
     for (size_t i = 0; i < g->tile; i++)
         back[i] = picture_pixel_or_zeros(&w->small, w->n, (ptrdiff_t)(y + i * d), (ptrdiff_t)x);
-    w->n->plan.kernels->winograd_in(rows, d * w->big.ld, g->big, v, v_plane);
-    w->n->plan.kernels->winograd_back(back, d * w->small.ld, g->tile, g->small, m, m_plane);
+    w->n->plan.kernels->winograd_in(rows, d * w->big.ld, g->big, v, w->v_plane);
+    w->n->plan.kernels->winograd_back(back, d * w->small.ld, g->tile, g->small, m, w->m_plane);
 }
 
+/* Adds up the tiles that wait. */
+static void add_tiles(const work *w, double *pending)
+{
+    const weights *g = w->s->data;
+    float *sums = sums_of(g, w->n);
+    for (size_t xi = 0; xi < 36 && *pending > 0; xi++)
+        w->n->plan.kernels->accumulate((size_t)*pending, w->v + xi * w->v_plane, w->deep_big, g->big,
+                                       w->m + xi * w->m_plane, w->deep_small, g->small,
+                                       sums + xi * g->big * g->small, g->small);
+    *pending = 0;
+}
+
+/* A product of few tiles takes less time than to fetch the sums and bring them back.  So tiles wait until there are
+ * enough, from sample to sample: deep layers have large sums, and a sample's picture is small there. */
 static void winograd_run(const step *s, const pel_network *n, const pel_context *ctx, size_t y0, size_t y1)
 {
     const weights *g = s->data;
-    const nn_kernels *kernels = n->plan.kernels;
-    work w = {.s = s, .n = n, .y0 = y0};
-    size_t side = g->tile * (size_t)g->dilation[0], lanes = kernels->lanes;
+    work w = work_of(s, n);
+    size_t d = (size_t)g->dilation[0], side = g->tile * d;
+    size_t count = (y1 - y0 + side - 1) / side * d * d * w.across;
+    double *pending = &n->sums[g->pending];
     (void)ctx;
-    w.big = plan_picture(&n->plan, s->inputs[0]);
-    w.small = plan_picture(&n->plan, s->inputs[1]);
-    w.across = (w.small.buffer->w + side - 1) / side;
-    w.deep_big = (g->big + lanes - 1) / lanes * lanes;
-    w.deep_small = (g->small + lanes - 1) / lanes * lanes;
-    size_t count = (y1 - y0 + side - 1) / side * (size_t)g->dilation[0] * (size_t)g->dilation[0] * w.across;
-    size_t v_plane = g->tiles * w.deep_big + 16, m_plane = g->tiles * w.deep_small + 16;
-    float *v = n->scratch[0], *m = v + 36 * v_plane, *sums = sums_of(g, n);
-    for (size_t first = 0; first < count; first += g->tiles) {
-        size_t tiles = count - first < g->tiles ? count - first : g->tiles;
-        for (size_t t = 0; t < tiles; t++)
-            transform_tile(&w, first + t, v + t * w.deep_big, v_plane, m + t * w.deep_small, m_plane);
-        for (size_t xi = 0; xi < 36; xi++)
-            kernels->accumulate(tiles, v + xi * v_plane, w.deep_big, g->big, m + xi * m_plane, w.deep_small, g->small,
-                                sums + xi * g->big * g->small, g->small);
+    w.y0 = y0;
+    for (size_t i = 0; i < count; i++) {
+        size_t at = (size_t)*pending;
+        transform_tile(&w, i, w.v + at * w.deep_big, w.m + at * w.deep_small);
+        *pending += 1;
+        if (at + 1 == g->tiles)
+            add_tiles(&w, pending);
     }
 }
 
@@ -159,7 +183,7 @@ static void direct_collect(const step *s, const pel_network *const *networks, si
                     *to++ += (float)total(g, networks, count, place_of(g, group, small, big, tap));
 }
 
-#define BLOCK 16 /* small channels at a time */
+#define BLOCK 64 /* small channels at a time */
 
 /* With U = T g T' of the forward transform, the gradient by g is T' U T. */
 static void back_block(const double u[36][BLOCK], size_t side, size_t count, double t[6][5], float *to, size_t far)
@@ -187,6 +211,10 @@ static void winograd_collect(const step *s, const pel_network *const *networks, 
     const weights *g = s->data;
     double t[6][5], u[36][BLOCK] = {{0}};
     size_t plane = g->big * g->small;
+    for (size_t i = 0; i < count; i++) {
+        work w = work_of(s, networks[i]);
+        add_tiles(&w, &networks[i]->sums[g->pending]);
+    }
     conv_winograd_matrix(g->kh, t);
     for (size_t big = 0; big < g->big; big++)
         for (size_t small = 0; small < g->small; small += BLOCK) {
@@ -212,8 +240,7 @@ static const step_kind winograd_kind = {
 
 /* ---- From a node */
 
-#define CACHE (48 << 10) /* floats of transformed tiles of each picture */
-#define LEAST_TILES 16
+#define TILES_AT_ONCE 64
 #define LEAST_CHANNELS 8
 
 static bool suits_winograd(const weights *g)
@@ -226,13 +253,13 @@ static void choose_winograd(builder *b, step *s, weights *g)
 {
     size_t lanes = b->p->kernels->lanes, side;
     size_t deep_big = (g->big + lanes - 1) / lanes * lanes, deep_small = (g->small + lanes - 1) / lanes * lanes;
-    size_t deep = deep_big > deep_small ? deep_big : deep_small;
     g->tile = 7 - g->kh;
-    g->tiles = CACHE / (36 * deep) > LEAST_TILES ? CACHE / (36 * deep) : LEAST_TILES;
+    g->tiles = TILES_AT_ONCE;
     side = g->tile * (size_t)g->dilation[0];
     s->kind = &winograd_kind;
     s->granule = side;
-    s->scratch = 36 * (g->tiles * (deep_big + deep_small) + 32) + KERNEL_SLACK;
+    g->held = plan_add_held(b->p, 36 * (g->tiles * (deep_big + deep_small) + 32) + KERNEL_SLACK);
+    g->pending = plan_add_sums(b->p, 1);
     g->sums = plan_add_sums(b->p, (36 * g->big * g->small + KERNEL_SLACK) / 2 + 1);
     build_margins(b, s->inputs[1], 0, side); /* the last tile is whole */
 }
