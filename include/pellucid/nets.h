@@ -42,8 +42,9 @@ const pel_net_info *pel_net_find(size_t index);
 pel_status pel_net_build(const char *name, const pel_net_params *params, pel_model **model, pel_error *error);
 
 /* Copies weights from another model, to begin with: floating-point tensors are matched by their order, and those of
- * another shape keep what they have; `taken` of `count` were copied.  PEL_EINVAL if the models have different numbers of
- * them, or none fits. */
+ * another shape keep what they have; `taken` of `count` were copied.  Where the model has the inputs of the other one and more
+ * behind them, the first convolution takes its weights too, and 0 for the new channels: it begins as the other one.
+ * PEL_EINVAL if the models have different numbers of tensors, or none fits. */
 pel_status pel_net_take_weights(pel_model *model, const pel_model *from, size_t *taken, size_t *count, pel_error *error);
 
 PEL_END_DECLS

@@ -27,6 +27,13 @@ is 0 pel-net drunet --levels 8,12 --blocks 1 --fold 2 -o d.onnx
 is 0 pel-net -v drunet --levels 8,12 --blocks 1 --fold 2 --channels 3 --inputs image,data,sigma --weights-from d.onnx -o e.onnx
 ok grep -q '8 of 10 tensors' err
 pipe_is 0 'scene 30x20x1x3 | pel-wiener -k gauss:1 -s 0.1 | pel-cnn -m e.onnx'
+# With inputs behind those of the other, it begins as that one.
+is 0 pel-net -v drunet --levels 8,12 --blocks 1 --fold 2 --inputs image,sigma,data --weights-from d.onnx -o more.onnx
+ok grep -q '10 of 10 tensors' err
+scene 30x20x1x1 | pel-wiener -k gauss:1 -s 0.1 >estimate.pel
+for m in d more; do pel-cnn -m $m.onnx <estimate.pel | pel-write -q $m.pfm; done
+pipe_is 0 'pel-read truth:d.pfm more.pfm | pel-score'
+ok awk -F '\t' '$1 == "mean" { exit !($3 > 100) }' out
 is 0 pel-net e.onnx --set 'pellucid.card=For a test, of two words.' --set x.y=1=2 -o f.onnx
 is 0 pel-cnn --describe -m f.onnx
 ok grep -q '^pellucid.card	For a test, of two words.$' out

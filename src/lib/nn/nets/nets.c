@@ -197,9 +197,36 @@ static size_t next_floats(const pel_model *m, size_t i)
     return i;
 }
 
+/* Whether the model's inputs are those of the other one, and more behind them. */
+static bool has_more_inputs(const pel_model *model, const pel_model *from)
+{
+    bool same = model->input_count > from->input_count;
+    for (size_t k = 0; k < from->input_count && same; k++) {
+        const pel_model_value *a = &model->inputs[k], *b = &from->inputs[k];
+        same = strcmp(a->name, b->name) == 0 && a->rank == b->rank && a->rank > 1 && a->dims[1] == b->dims[1];
+    }
+    return same;
+}
+
+/* A convolution's weights, for more channels behind the other's: those begin with 0.  False: the shapes are others. */
+static bool take_channels(pel_model_tensor *to, const pel_model_tensor *from)
+{
+    if (to->rank != 4 || from->rank != 4 || to->dims[0] != from->dims[0] || to->dims[1] <= from->dims[1] ||
+        to->dims[2] != from->dims[2] || to->dims[3] != from->dims[3])
+        return false;
+    size_t taps = (size_t)(to->dims[2] * to->dims[3]), row = (size_t)to->dims[1] * taps;
+    size_t known = (size_t)from->dims[1] * taps;
+    for (size_t o = 0; o < (size_t)to->dims[0]; o++) {
+        memcpy(to->floats + o * row, from->floats + o * known, known * sizeof(float));
+        memset(to->floats + o * row + known, 0, (row - known) * sizeof(float));
+    }
+    return true;
+}
+
 pel_status pel_net_take_weights(pel_model *model, const pel_model *from, size_t *taken, size_t *count, pel_error *error)
 {
     size_t i = next_floats(model, 0), k = next_floats(from, 0);
+    const bool more = has_more_inputs(model, from);
     *taken = *count = 0;
     for (; i < model->tensor_count && k < from->tensor_count; (*count)++) {
         pel_model_tensor *to = &model->tensors[i];
@@ -207,7 +234,8 @@ pel_status pel_net_take_weights(pel_model *model, const pel_model *from, size_t 
         if (to->rank == source->rank && memcmp(to->dims, source->dims, to->rank * sizeof to->dims[0]) == 0) {
             memcpy(to->floats, source->floats, pel_model_tensor_count(to) * sizeof(float));
             (*taken)++;
-        }
+        } else if (*count == 0 && more)
+            *taken += take_channels(to, source);
         i = next_floats(model, i + 1);
         k = next_floats(from, k + 1);
     }
