@@ -3,15 +3,12 @@
 #ifndef PELLUCID_CNN_UNCERTAINTY_H
 #define PELLUCID_CNN_UNCERTAINTY_H
 
-#include <pellucid/calibration.h>
 #include <pellucid/cnn.h>
-#include <pellucid/stage.h>
-
-typedef enum { UNCERTAINTY_NONE, UNCERTAINTY_CALIBRATED, UNCERTAINTY_RAW } uncertainty_kind;
+#include <pellucid/uncertainty.h>
 
 /* Reads pellucid.uncertainty.  PEL_EINVAL: the model has none, or takes state from frame to frame. */
-pel_status uncertainty_start(pel_run *run, const pel_model *model, const pel_cnn *cnn, uncertainty_kind kind,
-                             pel_calibration *calibration);
+pel_status cnn_uncertainty_start(pel_run *run, const pel_model *model, const pel_cnn *cnn, pel_uncertainty_kind kind,
+                                 pel_calibration *calibration);
 
 /* One restoration, and what was made of it. */
 typedef struct {
@@ -20,11 +17,10 @@ typedef struct {
     const pel_frame *const *frames; /* of the window, the bundle's image in the middle */
     pel_cnn_params params;
     const pel_frame *result;
-} uncertainty_case;
+} cnn_uncertainty_case;
 
-/* New frames: the role uncertainty for the result, NaN where nothing was measured; and the sigma that was used.  With
- * `calibration` NULL, raw. */
-pel_status uncertainty_find(pel_run *run, const uncertainty_case *of, const pel_calibration *calibration,
-                            pel_frame **uncertainty, pel_frame **sigma);
+/* As pel_uncertainty_find; `calibration` NULL: raw. */
+pel_status cnn_uncertainty_find(pel_run *run, const cnn_uncertainty_case *of, const pel_calibration *calibration,
+                                pel_frame **uncertainty, pel_frame **sigma);
 
 #endif

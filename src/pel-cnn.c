@@ -50,9 +50,7 @@ static const pel_option options[] = {
     {"keep-consistent", 0, PEL_OPT_REAL, AT(keep), 0.01, 1000, NULL, "[=LIMIT]", "4",
      "blend back to the image that came in where the result, blurred again, departs from the measurement by more than "
      "the noise: in a window by LIMIT standard deviations (4)"},
-    {"uncertainty", 0, PEL_OPT_CHOICE, AT(uncertainty), 0, 0, "none", "[=raw]", "none|calibrated|raw",
-     "also write the role uncertainty: the standard deviation of the result's error, from eight more runs of the model; "
-     "raw: before calibration"},
+    PEL_UNCERTAINTY_OPTION(settings, uncertainty),
     {"list", 0, PEL_OPT_FLAG, AT(list), 0, 0, NULL, NULL, NULL, "print the models of the folder, and exit"},
     {"describe", 0, PEL_OPT_FLAG, AT(describe), 0, 0, NULL, NULL, NULL,
      "print what -m is: its card, inputs, layers and cost, and exit"},
@@ -91,14 +89,14 @@ static pel_status start(pel_run *run)
 {
     const settings *s = pel_run_settings(run);
     state *st = pel_run_state(run);
-    if (s->keep > 0 && s->uncertainty != UNCERTAINTY_NONE)
+    if (s->keep > 0 && s->uncertainty != PEL_UNCERTAINTY_NONE)
         return pel_error_set(pel_run_error(run), PEL_EUSAGE,
                              "--uncertainty tells of the model's own result, which --keep-consistent changes");
     pel_status status = pel_models_open(s->model, pel_run_memory(run), &st->model, pel_run_error(run));
     if (status == PEL_OK)
         status = pel_cnn_new(st->model, &st->cnn, pel_run_error(run));
-    if (status == PEL_OK && s->uncertainty != UNCERTAINTY_NONE)
-        status = uncertainty_start(run, st->model, st->cnn, (uncertainty_kind)s->uncertainty, &st->calibration);
+    if (status == PEL_OK && s->uncertainty != PEL_UNCERTAINTY_NONE)
+        status = cnn_uncertainty_start(run, st->model, st->cnn, (pel_uncertainty_kind)s->uncertainty, &st->calibration);
     return status;
 }
 
@@ -184,7 +182,12 @@ static pel_status restore(pel_run *run, size_t at)
     pel_cnn_params params = {.precision = (pel_precision)s->precision, .colour = (pel_cnn_colour)s->colour, .sigma = s->sigma, .inpaint = s->inpaint};
     pel_cnn_report report;
     pel_frame *restored, *uncertainty = NULL, *sigma = NULL;
-    pel_status status = pel_cnn_run(pel_run_context(run), st->cnn, bundle, frames, &params, &restored, &report);
+    const pel_context *ctx = pel_run_context(run);
+    pel_uncertainty_part part;
+    pel_uncertainty_part_open(ctx, 0, &part);
+    if (s->uncertainty != PEL_UNCERTAINTY_NONE)
+        ctx = &part.ctx;
+    pel_status status = pel_cnn_run(ctx, st->cnn, bundle, frames, &params, &restored, &report);
     if (status != PEL_OK)
         return status;
     if (report.white_guessed)
@@ -194,10 +197,10 @@ static pel_status restore(pel_run *run, size_t at)
     st->told = true;
     if (s->keep > 0)
         status = keep_consistent(run, bundle, restored);
-    const uncertainty_case of = {st->cnn, bundle, frames, params, restored};
-    if (status == PEL_OK && s->uncertainty != UNCERTAINTY_NONE)
-        status = uncertainty_find(run, &of, s->uncertainty == UNCERTAINTY_RAW ? NULL : &st->calibration, &uncertainty,
-                                  &sigma);
+    const cnn_uncertainty_case of = {st->cnn, bundle, frames, params, restored};
+    const pel_calibration *calibration = s->uncertainty == PEL_UNCERTAINTY_RAW ? NULL : &st->calibration;
+    if (status == PEL_OK && s->uncertainty != PEL_UNCERTAINTY_NONE)
+        status = cnn_uncertainty_find(run, &of, calibration, &uncertainty, &sigma);
     if (status == PEL_OK)
         status = emit(run, bundle, restored, uncertainty, sigma);
     st->restored += status == PEL_OK;

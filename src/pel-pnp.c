@@ -2,25 +2,27 @@
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include <pellucid/cnn.h>
 #include <pellucid/models.h>
 #include <pellucid/number.h>
-#include <pellucid/stage.h>
+#include <pellucid/uncertainty.h>
 
 typedef struct {
     pel_solver_settings solver;
     const char *model;
     long iterations;
     double lambda, sigma_first, last;
-    int start, border, precision;
+    int start, border, precision, uncertainty;
 } settings;
 
 /* A model, once it is needed. */
 typedef struct {
     pel_model *model;
     pel_cnn *cnn;
+    pel_calibration calibration; /* of pel-pnp's results with it, for --uncertainty */
 } denoiser;
 
 typedef struct {
@@ -49,16 +51,24 @@ static const pel_option options[] = {
      "what lies outside the picture; periodic: the picture again, as pel-blur --border periodic has it"},
     {"precision", 0, PEL_OPT_CHOICE, AT(precision), 0, 0, "fp32", NULL, "fp32|bf16",
      "of the model's products: float; or bfloat16 summed in float, faster on processors that have it"},
+    PEL_UNCERTAINTY_OPTION(settings, uncertainty),
     {NULL}};
+
+/* In the denoiser's metadata. */
+static const char calibration_key[] = "pellucid.uncertainty.pnp";
 
 static pel_status open_denoiser(pel_run *run, const char *name, denoiser *d)
 {
+    const settings *s = pel_run_settings(run);
     pel_error *error = pel_run_error(run);
     pel_status status = pel_models_open(name, pel_run_memory(run), &d->model, error);
     if (status == PEL_OK)
         status = pel_cnn_new(d->model, &d->cnn, error);
     if (status == PEL_OK)
         status = pel_cnn_check_denoiser(d->cnn, error);
+    if (status == PEL_OK && s->uncertainty == PEL_UNCERTAINTY_CALIBRATED)
+        status = pel_uncertainty_parse(calibration_key, pel_model_metadata(d->model, calibration_key), &d->calibration,
+                                       error);
     if (status == PEL_OK)
         pel_note(run, "denoiser %s", name);
     return status;
@@ -122,28 +132,97 @@ static pel_hqs_start choose_start(const settings *s)
     return none ? PEL_HQS_FROM_DATA : PEL_HQS_FROM_TV;
 }
 
-static pel_status solve(pel_run *run, const pel_solver *solver, float *estimate)
-{
-    const settings *s = pel_run_settings(run);
+/* A problem, and how it is solved: the picture's own and its ensemble's in the same way. */
+typedef struct {
+    pel_run *run;
     denoiser *d;
-    call c = {.precision = (pel_precision)s->precision};
+    call call;
+} way;
+
+static pel_status solve(const way *w, const pel_context *ctx, const pel_problem *problem, float *estimate,
+                        pel_hqs_report *report)
+{
+    const settings *s = pel_run_settings(w->run);
+    call c = w->call;
+    const double range = c.scale.white - c.scale.black;
+    const pel_hqs_params params = {.denoise = denoise, .denoise_arg = &c, .multiple = pel_cnn_multiple(c.cnn),
+                                   .iterations = s->iterations, .lambda = s->lambda,
+                                   .sigma_first = s->sigma_first * range, .last = s->last,
+                                   .periodic = s->border == BORDER_PERIODIC, .start = choose_start(s), .range = range};
+    return pel_hqs(ctx, problem, &params, estimate, report);
+}
+
+/* ---- How wrong it may be */
+
+static pel_status restore_member(void *arg, const pel_context *ctx, const pel_bundle *member, unsigned orientation,
+                                 pel_frame **restored)
+{
+    const way *w = arg;
+    const pel_solver_settings of_bundle = {.sigma = (double)NAN};
     pel_hqs_report report;
-    pel_status status = choose_denoiser(run, solver->problem.size.c, &d);
+    pel_solver solver;
+    pel_status status = pel_solver_open(w->run, member, &of_bundle, NULL, &solver);
+    (void)orientation; /* the PSF lies as the image does */
     if (status != PEL_OK)
         return status;
-    c.cnn = d->cnn;
-    pel_cnn_find_scale(solver->data, &c.scale);
-    if (c.scale.white_guessed)
-        pel_note(run, "the data have no key white: their greatest sample, %.6g, is taken", c.scale.white);
-    const pel_hqs_params params = {.denoise = denoise, .denoise_arg = &c, .multiple = pel_cnn_multiple(d->cnn),
-                                   .iterations = s->iterations, .lambda = s->lambda,
-                                   .sigma_first = s->sigma_first * (c.scale.white - c.scale.black), .last = s->last,
-                                   .periodic = s->border == BORDER_PERIODIC, .start = choose_start(s),
-                                   .range = c.scale.white - c.scale.black};
-    status = pel_hqs(pel_run_context(run), &solver->problem, &params, estimate, &report);
+    status = pel_frame_like(member->image, "image", solver.problem.size, restored, ctx->error);
+    if (status == PEL_OK)
+        status = solve(w, ctx, &solver.problem, pel_frame_floats(*restored), &report);
+    pel_solver_close(&solver);
+    return status;
+}
+
+static pel_status find_uncertainty(way *w, const pel_bundle *bundle, pel_solver *solver, const pel_frame *estimate)
+{
+    const settings *s = pel_run_settings(w->run);
+    pel_error *error = pel_run_error(w->run);
+    pel_bundle whole = {NULL, NULL, 0};
+    pel_status status = pel_bundle_copy(&whole, bundle, error);
+    if (status == PEL_OK)
+        status = pel_bundle_put(&whole, solver->psf, error); /* of -k, which the stream does not know */
+    const bool raw = s->uncertainty == PEL_UNCERTAINTY_RAW;
+    const pel_uncertainty_case of = {
+        .bundle = &whole, .result = estimate, .measured = solver, .sigma = s->solver.sigma, .surroundings = 1,
+        .calibration = raw ? NULL : &w->d->calibration, .restore = restore_member, .arg = w};
+    if (status == PEL_OK)
+        status = pel_uncertainty_find(w->run, &of, &solver->uncertainty, NULL);
+    pel_bundle_clear(&whole);
+    return status;
+}
+
+/* ---- The stream */
+
+static pel_status find_way(pel_run *run, const pel_solver *solver, way *w)
+{
+    const settings *s = pel_run_settings(run);
+    *w = (way){.run = run, .call = {.precision = (pel_precision)s->precision}};
+    pel_status status = choose_denoiser(run, solver->problem.size.c, &w->d);
+    if (status != PEL_OK)
+        return status;
+    w->call.cnn = w->d->cnn;
+    pel_cnn_find_scale(solver->data, &w->call.scale);
+    if (w->call.scale.white_guessed)
+        pel_note(run, "the data have no key white: their greatest sample, %.6g, is taken", w->call.scale.white);
+    return PEL_OK;
+}
+
+static pel_status estimate_of(pel_run *run, const pel_bundle *bundle, pel_solver *solver, pel_frame *estimate)
+{
+    const settings *s = pel_run_settings(run);
+    const bool unsure = s->uncertainty != PEL_UNCERTAINTY_NONE;
+    const pel_context *ctx = pel_run_context(run);
+    pel_uncertainty_part part;
+    pel_hqs_report report;
+    way w;
+    pel_uncertainty_part_open(ctx, 0, &part);
+    pel_status status = find_way(run, solver, &w);
+    if (status == PEL_OK)
+        status = solve(&w, unsure ? &part.ctx : ctx, &solver->problem, pel_frame_floats(estimate), &report);
     if (status == PEL_OK)
         pel_note(run, "%ld iterations, sigma %.4g, denoised from %.4g to %.4g", s->iterations, solver->problem.sigma,
                  report.sigma_first, report.sigma_last);
+    if (status == PEL_OK && unsure)
+        status = find_uncertainty(&w, bundle, solver, estimate);
     return status;
 }
 
@@ -154,7 +233,7 @@ static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *so
     pel_status status = pel_frame_like(bundle->image, "image", solver->problem.size, &estimate, pel_run_error(run));
     if (status != PEL_OK)
         return status;
-    status = solve(run, solver, pel_frame_floats(estimate));
+    status = estimate_of(run, bundle, solver, estimate);
     if (status != PEL_OK) {
         pel_frame_unref(estimate);
         return status;

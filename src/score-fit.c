@@ -53,7 +53,7 @@ pel_status score_fit_add(pel_run *run, score_fit *fit, const pel_bundle *bundle,
     pel_solver measured;
     if (kind == NULL || strcmp(kind, "raw") != 0)
         return pel_error_set(pel_run_error(run), PEL_EINVAL,
-                             "--fit takes the uncertainties of pel-cnn --uncertainty=raw, and these are calibrated");
+                             "--fit takes what pel-cnn or pel-pnp --uncertainty=raw wrote, and these are calibrated");
     pel_status status = pel_measurement_open(run, bundle, sigma, &measured);
     if (status != PEL_OK)
         return status;

@@ -10,8 +10,8 @@
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' decode='djpeg -grayscale' ;;
-  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' decode=djpeg ;;
+  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' decode='djpeg -grayscale' share=7 ;;
+  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' decode=djpeg share=15 ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
@@ -37,8 +37,9 @@ pel-train -m $net-0.onnx -o $net.onnx --steps ${STEPS:-$steps} --batch 16 --lr $
   --resume --pairs-from "pel-read --shuffle --epochs 1 --seed \$SEED $files | pel-crop --random 64 --repeat 100 --augment --seed \$SEED |
     pel-cat --shuffle 600 --seed \$SEED | pel-noise 0..50/255 --seed \$SEED"
 
-# How large its errors are, and what it is for.
+# How large its errors are, and those of pel-pnp with it, and what it is for.
 SIDE=192 "$here/calibrate.sh" $net.onnx $files
+PROGRAM=pnp SIDE=160 SHARE=$share "$here/calibrate.sh" $net.onnx $files
 card="Removes white Gaussian noise of a level that is told (sigma $range to 50/255) from photographs; for pel-cnn, and the \
 denoiser of pel-pnp. Not for noise that is correlated (JPEG, demosaicing) or grows with the signal: tell a level, or see to \
 it that it is white first. Trained on photographs of Debian packages (data/models/photos.tsv) by data/models/denoise.sh."

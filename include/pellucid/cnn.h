@@ -10,6 +10,7 @@
  *   pellucid.range       the value of white (1); black is 0
  *   pellucid.multiple    both sides of a picture must be multiples of it (without: the least power of two that does)
  *   pellucid.uncertainty how large its errors are, for what an ensemble says of them (calibration.h): "x:y x:y ..."
+ *   pellucid.uncertainty.pnp  the same for results of pel-pnp with the model as its denoiser
  *   pellucid.card        what the model is for, and how it came about
  */
 #ifndef PELLUCID_CNN_H

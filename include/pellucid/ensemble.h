@@ -24,6 +24,7 @@ PEL_BEGIN_DECLS
 
 typedef struct {
     double part;           /* of sigma: noise that is added; > 0 */
+    double surroundings;   /* weight, for pel_ensemble_raw, of the spread around a sample beside its own; 0: none */
     uint64_t seed, stream; /* for these a member's noise is always the same */
 } pel_ensemble_params;
 

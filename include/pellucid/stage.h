@@ -34,6 +34,7 @@ typedef struct {
     pel_frame *data;      /* the measurement */
     pel_frame *psf;
     bool sigma_estimated;
+    pel_frame *uncertainty; /* of the estimate, for pel_solver_emit; NULL unless a program set it; closed with it */
     float *owned[4];      /* private */
 } pel_solver;
 
@@ -50,7 +51,8 @@ pel_status pel_measurement_open(pel_run *run, const pel_bundle *bundle, double s
 void pel_solver_close(pel_solver *solver);
 
 /* Emits the estimate (of the data's size; ownership of `estimate` is taken) as the bundle's image
- * with the keys of the old image, `data` as companion, the PSF and sigma that were used.  Bad
+ * with the keys of the old image, `data` as companion, the PSF and sigma that were used, and
+ * solver->uncertainty, if any, in place of one that the stream had for the image before.  Bad
  * samples are NaN again unless settings->inpaint.  `keys` are pairs of name and value, NULL at the
  * end: what the stage chose.  A result with no finite value in a good sample is PEL_ENUMERIC. */
 pel_status pel_solver_emit(pel_run *run, const pel_bundle *bundle,

@@ -94,6 +94,8 @@ typedef struct {
     float *raw;
 } figures;
 
+static double surroundings; /* of the next run */
+
 /* All members through `restore`, which changes the copy that it gets. */
 static figures run(pel_bundle *b, const pel_frame *result, pel_frame *sigma, double part,
                    void (*restore)(const pel_bundle *member, pel_frame *copy))
@@ -102,7 +104,8 @@ static figures run(pel_bundle *b, const pel_frame *result, pel_frame *sigma, dou
     pel_ensemble e;
     figures f = {0, 0, pel_alloc_floats(count)};
     float *spread = pel_alloc_floats(2 * count), *response = spread + count;
-    CHECK(pel_ensemble_open(&ctx, b, result, sigma, &(pel_ensemble_params){part, 5, 1}, &e) == PEL_OK, "(%s)", error.text);
+    const pel_ensemble_params params = {part, surroundings, 5, 1};
+    CHECK(pel_ensemble_open(&ctx, b, result, sigma, &params, &e) == PEL_OK, "(%s)", error.text);
     for (size_t m = 0; m < PEL_ENSEMBLE_MEMBERS; m++) {
         pel_bundle member = {NULL, NULL, 0};
         pel_frame *copy;
@@ -179,6 +182,46 @@ static void test_figures(void)
     pel_bundle_clear(&b);
 }
 
+/* The truth where the mask is 0; elsewhere the noise stays. */
+static void mix(const pel_bundle *member, pel_frame *copy)
+{
+    const pel_frame *truth = pel_bundle_find(member, "truth", NULL), *mask = pel_bundle_find(member, "mask", NULL);
+    for (size_t i = 0; i < pel_size_count(copy->size); i++)
+        if (pel_frame_floats(mask)[i] == 0)
+            pel_frame_floats(copy)[i] = pel_frame_floats(truth)[i];
+}
+
+/* Members agree in the left third: what differs beside it counts near by, at half the weight half as much, and not
+ * unless asked for. */
+static void test_surroundings(void)
+{
+    const pel_size size = {120, 90, 1, 1};
+    pel_bundle b = {frame_of("image", size, 1), NULL, 0};
+    pel_frame *sigma = constant("sigma", pel_size_make(1, 1, 1, 1), 0.2f), *mask = constant("mask", size, 1);
+    for (size_t y = 0; y < 90; y++)
+        memset(pel_frame_floats(mask) + y * 120, 0, 40 * sizeof(float));
+    put(&b, frame_of("truth", size, 1));
+    put(&b, mask);
+    float beside[2], far[2];
+    for (int k = 0; k < 2; k++) { /* the response reaches 7 samples */
+        surroundings = 0.5 + 0.5 * k;
+        figures f = run(&b, b.image, sigma, 0.5, mix);
+        beside[k] = f.raw[45 * 120 + 31];
+        far[k] = f.raw[45 * 120 + 20];
+        CHECK(f.raw[45 * 120 + 100] > 0.09, "%g", (double)f.raw[45 * 120 + 100]);
+        pel_free(f.raw);
+    }
+    CHECK_NEAR((double)(beside[1] * beside[1]), 0.01 * 7 / 31, 4e-4);
+    CHECK_NEAR((double)(beside[0] / beside[1]), sqrt(0.5), 1e-4);
+    CHECK(far[0] < 1e-3f && far[1] < 1e-3f, "%g", (double)far[1]);
+    surroundings = 0;
+    figures f = run(&b, b.image, sigma, 0.5, mix);
+    CHECK(f.raw[45 * 120 + 31] < 1e-3f, "%g", (double)f.raw[45 * 120 + 31]);
+    pel_free(f.raw);
+    pel_frame_unref(sigma);
+    pel_bundle_clear(&b);
+}
+
 static void blur(const pel_bundle *member, pel_frame *copy)
 {
     const pel_frame *psf = pel_bundle_find(member, "psf", NULL);
@@ -235,6 +278,7 @@ int main(void)
 {
     test_members();
     test_figures();
+    test_surroundings();
     test_psf();
     test_refused();
     return check_done();

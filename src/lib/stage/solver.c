@@ -198,6 +198,7 @@ void pel_solver_close(pel_solver *solver)
 {
     pel_frame_unref(solver->data);
     pel_frame_unref(solver->psf);
+    pel_frame_unref(solver->uncertainty);
     for (size_t i = 0; i < sizeof solver->owned / sizeof solver->owned[0]; i++)
         pel_free(solver->owned[i]);
     memset(solver, 0, sizeof *solver);
@@ -267,6 +268,9 @@ pel_status pel_solver_emit(pel_run *run, const pel_bundle *bundle,
         status = pel_bundle_put(&out, solver->psf, error);
     if (status == PEL_OK)
         status = put_sigma(run, settings, solver, &out);
+    pel_bundle_remove(&out, "uncertainty", NULL); /* it told of the image before */
+    if (status == PEL_OK && solver->uncertainty != NULL)
+        status = pel_bundle_put(&out, solver->uncertainty, error);
     if (status == PEL_OK)
         status = pel_emit(run, &out);
     pel_bundle_clear(&out);
