@@ -16,6 +16,19 @@ pel-write -q --role image --type f32 before.tif <shaken.pel
 pel-write -q --role image --type f32 after.tif <known.pel
 ok cmp <(pel-read before.tif | pel-write -f pnm --type f32 -q -) <(pel-read after.tif | pel-write -f pnm --type f32 -q -)
 
+
+# Noise counts half as much again beside an estimated PSF; a map of it keeps its proportions.
+sigma() { pel-write -q --role sigma -f text -; }
+pel-noise 0.02 --seed 5 <shaken.pel | pel-write -q noisy.tif
+pel-read noisy.tif | pel-blind -q --size 13 | sigma >sigma
+ok awk '{ exit !($1 > 0.028 && $1 < 0.034) }' sigma
+size=$(pel-read noisy.tif | pel-info | awk -F '\t' '$2 == "image" { split($3, a, "x"); print a[1], a[2] }')
+awk -v size="$size" 'BEGIN { split(size, n, " "); for (y = 0; y < n[2]; y++) for (x = 0; x < n[1]; x++)
+  printf "%s%s", x % 2 ? 0.01 : 0.03, x + 1 < n[1] ? " " : "\n" }' >map.txt
+pel-read sigma:map.txt noisy.tif | pel-blind -q --size 13 | sigma >sigma
+ok [ "$(wc -l <sigma)" -eq "${size#* }" ]
+ok awk 'NR == 1 { exit !($1 > 2.9 * $2 && $1 < 3.1 * $2 && $1 > 0.03) }' sigma
+
 # Restoration with the estimated PSF beats the blurred picture by more than 3 dB.
 psnr() { pel-score --shift quarter --border 12 | sed -n 2p | cut -f3; }
 blurred=$(psnr <shaken.pel)
