@@ -65,7 +65,7 @@ typedef struct {
 /* ---- Any kernel */
 
 /* What the kernel leaves unexplained acts as noise does: solvers need to know.  The latent picture of the
- * estimate takes up part of it; with this factor pel-tv is, on 32 pictures with little noise, within 0.3 dB of what the
+ * estimate takes up part of it; with this factor pel-tv is, on 32 pictures, within 0.3 dB of what the
  * best of all factors gives.  Of much noise it takes up nearly all, and the kernel is the worse for it: by the other
  * factor pel-wiener, pel-rl, pel-tv and pel-pnp gained 0.6 to 2.1 dB on 12 pictures with noise of 1 % of white, 2.3 to 5.2 at
  * 2 %; they lost 0.0 to 0.3 at 0.4 %, and with less noise the first one decides. */

@@ -6,12 +6,12 @@
 #
 # A residual U-Net learns to make sharp what moved, shook or was out of focus, without being told how.  Pairs are photographs
 # by turns: shaken by a camera among things that move (as they are, and softer, as frames of video are), convolved with the path
-# of a hand's shake, and out of focus; then some noise.  An hour and a half on two cores.  STEPS=20 tries the recipe.
+# of a hand's shake, and out of focus; then some noise.  STEPS=20 tries the recipe; it was not yet run to its end.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  deblur) layers="--levels 32,64,128,128 --blocks 1 --fold 2" steps=18000 side=128 rate=1e-3 ;;
-  deblur-light) layers="--levels 32,64,96,96 --blocks 1 --fold 4" steps=24000 side=128 rate=1e-3 ;;
+  deblur) layers="--levels 32,64,128,128 --blocks 1 --fold 2" steps=18000 ;;
+  deblur-light) layers="--levels 32,64,96,96 --blocks 1 --fold 4" steps=24000 ;;
   *) echo "usage: deblur.sh deblur|deblur-light [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
@@ -33,7 +33,7 @@ fi
 shake='pel-shake --layers 0..2 --transfer gamma:1.8..2.4 --border valid -t 1 --seed $SEED --length'
 blur='pel-blur --random --border valid -t 1 --seed $SEED -k'
 cut='pel-crop --random 256 --repeat 8 --seed $SEED'
-patches="pel-crop --random $side --repeat 2 --augment --seed \$SEED | pel-cat --shuffle 1000 --seed \$SEED | pel-noise 0..3/255 --seed \$SEED"
+patches="pel-crop --random 128 --repeat 2 --augment --seed \$SEED | pel-cat --shuffle 1000 --seed \$SEED | pel-noise 0..3/255 --seed \$SEED"
 pairs() { # FILES | DEGRADE, a command for each epoch
   echo "pel-read --shuffle --epochs 1 --seed \$SEED $1 | $cut | $2 | $patches"
 }
@@ -43,7 +43,7 @@ if [ ! -e deblur.pel ]; then
     pel-crop 192x192 | pel-noise 0..3/255 --seed 9 >deblur.new
   mv deblur.new deblur.pel
 fi
-pel-train -m "$net-0.onnx" -o "$net.onnx" --steps "${STEPS:-$steps}" --batch 8 --lr $rate --warmup 500 --loss charbonnier --seed 1 \
+pel-train -m "$net-0.onnx" -o "$net.onnx" --steps "${STEPS:-$steps}" --batch 8 --lr 1e-3 --warmup 500 --loss charbonnier --seed 1 \
   --validate deblur.pel --validate-every 1000 --log "$net.tsv" --log-every 100 --checkpoint "$net.ckpt" --checkpoint-every 500 \
   --resume --pairs-from "$(pairs 'soft/*.ppm' "$shake 0..32")" --pairs-from "$(pairs 'photos/*.ppm' "$shake 0..16")" \
   --pairs-from "$(pairs 'soft/*.ppm' "$shake 0..32")" --pairs-from "$(pairs 'photos/*.ppm' "$blur shake:size=5..15")" \

@@ -10,13 +10,13 @@
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos/grey/*.pgm' decode='djpeg -grayscale' share=7 ;;
-  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos/*.ppm' decode=djpeg share=15 ;;
+  gray) range=1 channels=1 steps=52000 rate=1e-3 files='photos-41/grey/*.pgm' decode='djpeg -grayscale' share=7 ;;
+  color) range=3 channels=3 steps=20000 rate=7e-4 files='photos-41/*.ppm' decode=djpeg share=15 ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
 cd "${2:-models-work}"
-[ -d photos ] || { "$here/photos.sh" photos.new 41 && mv photos.new photos; }
+[ -d photos-41 ] || { "$here/photos.sh" photos.new 41 && mv photos.new photos-41; }
 net=denoise-$1
 if [ ! -e $net-0.onnx ]; then
   [ "$1" = gray ] || from="--weights-from denoise-gray.onnx"

@@ -55,8 +55,8 @@ fi
 
 # A pair of each part in turn, of those of shakes two.
 pairs=()
-for part in refine/*-shake*.pel refine/*.pel; do
-  pairs+=(--pairs-from "pel-cat $part | pel-crop --random 64 --repeat 4 --augment --seed \$SEED | pel-cat --shuffle 600 --seed \$SEED")
+for file in refine/*-shake*.pel refine/*.pel; do
+  pairs+=(--pairs-from "pel-cat $file | pel-crop --random 64 --repeat 4 --augment --seed \$SEED | pel-cat --shuffle 600 --seed \$SEED")
 done
 pel-train -m refine-0.onnx -o refine.onnx --steps "${STEPS:-22000}" --batch 16 --lr 7e-4 --warmup 500 --loss charbonnier --seed 1 \
   --validate refine.pel --validate-every 1000 --log refine.tsv --log-every 200 --checkpoint refine.ckpt --checkpoint-every 1000 \

@@ -32,4 +32,13 @@ pel-crop 128x128+20+20 <colour.pel | pel-blur -k shake:21,7 --border valid | pel
 pel-tv <blurred.pel | pel-score >tv.tsv
 pel-pnp <blurred.pel | pel-score >pnp.tsv
 better tv.tsv pnp.tsv 0.3
+
+# The example that compares all pipes on a folder: those that know the PSF restore (the picture is too small to find it).
+mkdir pictures
+pel-read "$samples/fig.jpg" | pel-crop 160x160 | pel-write -q pictures/fig.png
+is 0 bash "$top_srcdir/examples/compare.sh" pictures shake:11,5 0.005
+ok [ "$(grep -c '^pel-blind | pel-' out)" -eq 4 ]
+ok awk '/^\(nothing\)/ { before = $2 } /^not told/ { exit } /^pel-/ { n += $(NF - 2) > before + 3 } END { exit !(n == 6) }' out
+is 1 bash "$top_srcdir/examples/compare.sh" "$top_srcdir/src"
+said 'no pictures'
 done_testing

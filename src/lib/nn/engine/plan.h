@@ -111,7 +111,7 @@ struct plan {
     step *steps;
     size_t threads, arena, scratch, zero; /* floats: of the arena, a worker's scratch, the row of zeros */
     size_t sums;         /* doubles that steps keep over a run, or over many */
-    size_t held;         /* floats that they keep over runs of which the sums know */
+    size_t held;         /* floats that they keep from run to run; the sums tell how many are in use */
     size_t forward_outputs, last_forward; /* in training: outputs that the loss sees, and the pass that has them all */
     const nn_kernels *kernels;
     pel_precision precision;
@@ -215,7 +215,7 @@ pel_status plan_make(const pel_context *ctx, const pel_model *model, const pel_s
 /* A plan to look at: its buffers may be larger than the memory. */
 pel_status plan_make_wide(const pel_context *ctx, const pel_model *model, const pel_size *inputs,
                           pel_precision precision, const nn_kernels *kernels, plan *p);
-/* Room among the sums; where. */
+/* Room among the sums, or among what is held from run to run; where. */
 size_t plan_add_sums(plan *p, size_t doubles);
 size_t plan_add_held(plan *p, size_t floats);
 void plan_free(plan *p);
