@@ -57,6 +57,8 @@ static const pel_option options[] = {
     {"checkpoint-every", 0, PEL_OPT_INTEGER, COURSE(checkpoint_every), 1, 1e9, "200", "N", NULL, "steps between"},
     {"resume", 0, PEL_OPT_FLAG, COURSE(resume), 0, 0, NULL, NULL, NULL,
      "go on from the checkpoint, if there is one, to the result of a run that was never stopped"},
+    {"peek", 0, PEL_OPT_FLAG, COURSE(peek), 0, 0, NULL, NULL, NULL,
+     "write the models as they were at the checkpoint, and stop: a run that goes on is not disturbed"},
     {"log", 0, PEL_OPT_TEXT, COURSE(log), 0, 0, NULL, "FILE", NULL, "write a table of the course there"},
     {"log-every", 0, PEL_OPT_INTEGER, COURSE(log_every), 1, 1e9, "10", "N", NULL, "steps of a row"},
     {"plot", 0, PEL_OPT_TEXT, offsetof(settings, plot), 0, 0, NULL, "FILE", NULL,
@@ -82,6 +84,8 @@ static pel_status check_usage(const pel_course_params *s, pel_error *error)
         return pel_error_set(error, PEL_EUSAGE, "no file is named for the trained model: -o FILE.onnx");
     if (s->resume && s->checkpoint == NULL)
         return pel_error_set(error, PEL_EUSAGE, "--resume: from which --checkpoint FILE?");
+    if (s->peek && s->checkpoint == NULL)
+        return pel_error_set(error, PEL_EUSAGE, "--peek: at which --checkpoint FILE?");
     bool ends = s->steps > 0 || s->hours > 0;
     if (s->pairs_from.count > 0 && !ends)
         return pel_error_set(error, PEL_EUSAGE, "--pairs-from goes on for ever: give --steps or --hours");
@@ -93,9 +97,9 @@ static pel_status check_usage(const pel_course_params *s, pel_error *error)
 /* Of the process that reads and writes them. */
 static pel_status check_files(const pel_course_params *s, pel_error *error)
 {
-    if (s->pairs_from.count == 0 && isatty(STDIN_FILENO))
+    if (s->pairs_from.count == 0 && !s->peek && isatty(STDIN_FILENO))
         return pel_error_set(error, PEL_EUSAGE, "no stream on the terminal: pipe one in, or give --pairs-from");
-    if (s->checkpoint != NULL && !s->resume && access(s->checkpoint, F_OK) == 0)
+    if (s->checkpoint != NULL && !s->resume && !s->peek && access(s->checkpoint, F_OK) == 0)
         return pel_error_set(error, PEL_EINVAL, "%s is there: --resume goes on with it; or remove it", s->checkpoint);
     char *copy = strdup(s->output); /* hours later would be late */
     bool writable = copy != NULL && access(dirname(copy), W_OK | X_OK) == 0;

@@ -160,6 +160,19 @@ ok [ "$(cut -f 1-6 whole.tsv)" = "$(cut -f 1-6 killed.tsv)" ]
 rm killed.onnx
 is 0 pel-train "${long[@]}" -o killed.onnx --checkpoint killed.ck --log killed.tsv --resume # is through
 ok cmp whole.onnx killed.onnx
+cp killed.ck before.ck; cp killed.tsv before.tsv
+is 0 pel-train "${long[@]}" -o peek.onnx --checkpoint killed.ck --log killed.tsv --peek
+ok cmp before.ck killed.ck
+ok cmp before.tsv killed.tsv
+for model in '' -last; do
+  pipe_is 0 "pel-cnn -m whole$model.onnx <val.pel | pel-score >whole.txt"
+  pipe_is 0 "pel-cnn -m peek$model.onnx <val.pel | pel-score >peek.txt"
+  ok cmp whole.txt peek.txt
+done
+is 2 pel-train "${long[@]}" -o no.onnx --peek
+said 'at which --checkpoint'
+is 1 pel-train "${long[@]}" -o no.onnx --checkpoint nothing.ck --peek
+said 'nothing.ck'
 is 1 pel-train "${long[@]}" -o no.onnx --checkpoint killed.ck
 said '--resume goes on'
 is 1 pel-train "${long[@]}" -o no.onnx --checkpoint killed.ck --resume --lr 1e-3

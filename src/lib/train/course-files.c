@@ -62,7 +62,7 @@ pel_status course_write_row(pel_course *c, double rate, double psnr)
 pel_status course_write_models(pel_course *c)
 {
     const pel_train_state *t = c->state;
-    if (c->validation.count == 0)
+    if (c->validation.count == 0 || t->now.best_step == 0) /* or at a checkpoint before the first */
         return write_model(c, c->params->output, t->average, t->now.step, (double)NAN);
     pel_status status = write_last(c);
     return status == PEL_OK ? write_model(c, c->params->output, t->best, t->now.best_step, t->now.best_psnr) : status;

@@ -82,6 +82,8 @@ static pel_status resume(pel_course *c)
     status = pel_trainer_resume(pel_run_context(c->run), c->trainer, &kept);
     c->state = pel_trainer_state(c->trainer);
     c->described = c->state->feed_count;
+    if (s->peek)
+        return status;
     pel_note(c->run, "going on after step %llu", (unsigned long long)c->state->now.step);
     if (status == PEL_OK)
         status = pel_feed_seek(c->feed, c->state->feeds, c->state->now.turn, pel_run_error(c->run));
@@ -103,7 +105,7 @@ static pel_status open_all(pel_course *c)
     if (status == PEL_OK)
         status = pel_feed_new(STDIN_FILENO, s->pairs_from.at, s->pairs_from.count, pel_run_seed(c->run), memory,
                               &c->feed, error);
-    if (status == PEL_OK && s->resume && access(s->checkpoint, F_OK) == 0)
+    if (status == PEL_OK && (s->peek || (s->resume && access(s->checkpoint, F_OK) == 0)))
         status = resume(c);
     return status;
 }

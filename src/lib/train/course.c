@@ -191,6 +191,8 @@ pel_status pel_course_run(pel_course *c)
     pel_status status = PEL_OK;
     if (pel_ranks_own(c->params->ranks) > 0)
         return pel_trainer_serve(pel_run_context(c->run), c->trainer);
+    if (c->params->peek)
+        return course_write_models(c);
     c->mark_s = now_s();
     while (status == PEL_OK && done(c) < 1) {
         double begun_s = now_s();

@@ -16,7 +16,7 @@ typedef struct {
     long steps, batch, warmup, checkpoint_every, log_every, validate_every;
     double hours, rate, clip, decay, ema;
     int precision; /* pel_precision */
-    bool resume;
+    bool resume, peek;
     pel_ranks *ranks; /* NULL: alone.  All but rank 0 read the model, and serve */
 } pel_course_params;
 
@@ -26,7 +26,8 @@ typedef struct pel_course pel_course;
  * it also after a failure. */
 pel_status pel_course_open(pel_run *run, const pel_course_params *params, pel_course **course);
 void pel_course_free(pel_course *course);
-/* Trains to the end, and writes the model; on other ranks than 0, serves to the end. */
+/* Trains to the end, and writes the model; with `peek` writes that of the checkpoint at once; on other ranks than 0, serves
+ * to the end. */
 pel_status pel_course_run(pel_course *course);
 
 #endif
