@@ -14,6 +14,7 @@ typedef struct {
     const char *psf;
     int border;
     bool random;
+    pel_range error;
 } settings;
 
 typedef struct {
@@ -29,6 +30,8 @@ static const pel_option options[] = {
      "what lies outside the picture; valid: keep only what needs nothing from outside"},
     {"random", 0, PEL_OPT_FLAG, AT(random), 0, 0, NULL, NULL, NULL,
      "draw a PSF for each image: from ranges in SPEC, as in disc:1..4, and a path for each shake"},
+    {"psf-error", 0, PEL_OPT_RANGE, AT(error), 0, 0.7, "0", "E[..E]", NULL,
+     "the PSF that is put into the stream is wrong by this part of its norm, as one that was measured or estimated is"},
     {NULL}};
 
 /* The PSF of image `number`, in place of the last one. */
@@ -123,7 +126,7 @@ static pel_status make_bundle(pel_run *run, const pel_bundle *bundle, pel_frame 
     return status;
 }
 
-static pel_status blur(pel_run *run, const pel_bundle *bundle, pel_frame *psf, pel_frame *joint)
+static pel_status blur(pel_run *run, const pel_bundle *bundle, pel_frame *psf, pel_frame *told)
 {
     const settings *s = pel_run_settings(run);
     const pel_frame *image = bundle->image;
@@ -151,11 +154,30 @@ static pel_status blur(pel_run *run, const pel_bundle *bundle, pel_frame *psf, p
     if (status == PEL_OK)
         status = make_bundle(run, bundle, blurred, region, &out);
     if (status == PEL_OK)
-        status = pel_bundle_put(&out, joint, error);
+        status = pel_bundle_put(&out, told, error);
     if (status == PEL_OK)
         status = pel_emit(run, &out);
     pel_bundle_clear(&out);
     pel_frame_unref(blurred);
+    return status;
+}
+
+/* What solvers are told of the PSF of image `number`. */
+static pel_status disturb_psf(pel_run *run, uint64_t number, const pel_frame *psf, pel_frame **told)
+{
+    const settings *s = pel_run_settings(run);
+    const pel_psf right = {psf->size, pel_frame_floats(psf)};
+    pel_rng *rng = pel_run_rng(run, number | UINT64_C(1) << 63); /* other numbers than those that drew the PSF */
+    if (rng == NULL)
+        return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
+    double error = s->error.low + (s->error.high - s->error.low) * pel_rng_uniform(rng);
+    pel_status status = pel_frame_new("psf", PEL_F32, psf->size, told, pel_run_error(run));
+    if (status == PEL_OK) {
+        status = pel_psf_disturb(&right, error, rng, pel_frame_floats(*told), pel_run_error(run));
+        if (status != PEL_OK)
+            pel_frame_unref(*told);
+    }
+    pel_rng_free(rng);
     return status;
 }
 
@@ -180,7 +202,15 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
     if (st->psf != NULL && before != NULL && pel_bundle_find(bundle, "truth", NULL) != NULL &&
         pel_bundle_find(bundle, "data", NULL) == NULL)
         status = join_psf(run, before, psf, &joint);
-    return status == PEL_OK ? blur(run, bundle, psf, joint) : status;
+    if (s->error.high == 0 || status != PEL_OK)
+        return status == PEL_OK ? blur(run, bundle, psf, joint) : status;
+    pel_frame *told;
+    status = disturb_psf(run, pel_run_index(run), joint, &told);
+    if (status == PEL_OK) {
+        status = blur(run, bundle, psf, told);
+        pel_frame_unref(told);
+    }
+    return status;
 }
 
 static const pel_program program = {

@@ -38,8 +38,11 @@ pairs() { # FILES | DEGRADE, a command for each epoch
   echo "pel-read --shuffle --epochs 1 --seed \$SEED $1 | $cut | $2 | $patches"
 }
 if [ ! -e deblur.pel ]; then
-  for name in brook fig mountain; do djpeg "$here/../samples/$name.jpg" >check-$name.ppm; done
-  pel-read check-*.ppm | pel-crop --random 320 --repeat 8 --seed 9 | pel-shake --length 0..20 --layers 0..2 --border valid --seed 9 |
+  for name in brook fig mountain; do
+    djpeg "$here/../samples/$name.jpg" >check-$name.ppm
+    pel-read check-$name.ppm | pel-blur -k gauss:0.8 | pel-write check-$name-soft.ppm
+  done
+  pel-read check-{brook,fig,mountain}{,-soft}.ppm | pel-crop --random 320 --repeat 4 --seed 9 | pel-shake --length 0..20 --layers 0..2 --border valid --seed 9 |
     pel-crop 192x192 | pel-noise 0..3/255 --seed 9 >deblur.new
   mv deblur.new deblur.pel
 fi
@@ -47,4 +50,4 @@ pel-train -m "$net-0.onnx" -o "$net.onnx" --steps "${STEPS:-$steps}" --batch 8 -
   --validate deblur.pel --validate-every 1000 --log "$net.tsv" --log-every 100 --checkpoint "$net.ckpt" --checkpoint-every 500 \
   --resume --pairs-from "$(pairs 'soft/*.ppm' "$shake 0..32")" --pairs-from "$(pairs 'photos/*.ppm' "$shake 0..16")" \
   --pairs-from "$(pairs 'soft/*.ppm' "$shake 0..32")" --pairs-from "$(pairs 'photos/*.ppm' "$blur shake:size=5..15")" \
-  --pairs-from "$(pairs 'photos/*.ppm' "$blur disc:0.5..3")"
+  --pairs-from "$(pairs 'soft/*.ppm' "$shake 0..16")" --pairs-from "$(pairs 'photos/*.ppm' "$blur disc:0.5..3")"

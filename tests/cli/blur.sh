@@ -54,6 +54,15 @@ is 0 bash -c 'pel-blur -k gauss:0.8 <scene.pel | pel-wiener -s 0.01 | pel-blur -
 ok [ "$(pel-info <out | cut -f2 | grep -c data)" -eq 0 ]
 ok [ "$(pel-info <out | grep -c '	psf	3x3x1x1	')" -eq 1 ]
 
+# A PSF that is told with errors: the picture is blurred by the right one.
+pipe_is 0 'pel-blur -k disc:4 <scene.pel >right.pel'
+pipe_is 0 'pel-blur -k disc:4 --psf-error 0.3 --seed 2 <scene.pel >wrong.pel'
+ok cmp <(text image <right.pel) <(text image <wrong.pel)
+ok [ "$(text psf <right.pel)" != "$(text psf <wrong.pel)" ]
+near "$(text psf <wrong.pel | total)" 1 1e-4
+pipe_is 0 'pel-cat scene.pel scene.pel | pel-blur -k disc:2..4 --random --psf-error 0..0.5 --seed 2 | pel-info'
+is 2 pel-blur -k disc:4 --psf-error 0.8
+
 # The stream's PSF serves when there is no -k; nothing serves when there is neither.
 is 0 bash -c 'scene 20x16x1x1 roles psf | pel-blur'
 is 1 bash -c 'pel-blur <scene.pel'

@@ -1,5 +1,5 @@
 /* psf.c - PSF models against their formulas: widths, areas, moments, directions; the spec's errors;
- * normalising and convolving PSFs.
+ * normalising, convolving and disturbing PSFs.
  * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "config.h"
 
@@ -459,6 +459,42 @@ static void test_draw_repeats(void)
     pel_rng_free(b);
 }
 
+/* As wrong as was asked for, but for what is cut off below 0; in place, and of sum 1. */
+static void test_disturb(void)
+{
+    static const char *const specs[] = {"shake:size=25,seed=4", "gauss:2", "disc:5", "motion:15,0", "gauss:sigma=1.5,sigma-z=2"};
+    pel_rng *rng = pel_rng_new(5, 1);
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        pel_psf psf = make(specs[i]), told = {psf.size, pel_alloc_floats(pel_size_count(psf.size))};
+        moments before = moments_of(&psf), after;
+        double sum = 0, narrower = 0, wider = 0;
+        for (int n = 0; n < 40; n++) {
+            double square = 0, whole = 0;
+            CHECK(pel_psf_disturb(&psf, 0.2, rng, told.samples, &error) == PEL_OK, "%s: %s", specs[i], error.text);
+            after = moments_of(&told);
+            CHECK_NEAR(after.sum, 1, 1e-5);
+            CHECK(after.least >= 0, "%s: %g", specs[i], after.least);
+            CHECK_NEAR(after.x, before.x, 2e-3);
+            CHECK_NEAR(after.y, before.y, 2e-3);
+            CHECK_NEAR(after.z, before.z, 2e-3);
+            for (size_t k = 0; k < pel_size_count(psf.size); k++) {
+                square += pow((double)told.samples[k] - (double)psf.samples[k], 2);
+                whole += pow((double)psf.samples[k], 2);
+            }
+            sum += sqrt(square / whole);
+            *(after.xx > before.xx ? &wider : &narrower) += 1;
+        }
+        CHECK(sum / 40 > 0.12 && sum / 40 < 0.24, "%s: %g", specs[i], sum / 40);
+        CHECK(wider > 4 && narrower > 4, "%s: %g wider, %g narrower", specs[i], wider, narrower);
+        CHECK(pel_psf_disturb(&psf, 0, rng, told.samples, &error) == PEL_OK);
+        for (size_t k = 0; k < pel_size_count(psf.size); k++)
+            CHECK_NEAR((double)told.samples[k], (double)psf.samples[k], 1e-6);
+        pel_free(told.samples);
+        pel_psf_clear(&psf);
+    }
+    pel_rng_free(rng);
+}
+
 int main(void)
 {
     test_all_models();
@@ -475,5 +511,6 @@ int main(void)
     test_hostile();
     test_normalise();
     test_convolve();
+    test_disturb();
     return check_done();
 }
