@@ -10,7 +10,7 @@
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  deblur) layers="--levels 32,64,128,128 --blocks 1 --fold 2" steps=18000 ;;
+  deblur) layers="--levels 32,64,128,128 --blocks 1 --fold 2" steps=28000 ;;
   deblur-light) layers="--levels 32,64,96,96 --blocks 1 --fold 4" steps=24000 ;;
   *) echo "usage: deblur.sh deblur|deblur-light [FOLDER]" >&2; exit 2 ;;
 esac
@@ -28,12 +28,12 @@ if [ ! -d soft ]; then
 fi
 [ -e "$net-0.onnx" ] || pel-net drunet $layers --inputs image --channels 3 --seed 1 -o "$net-0.onnx"
 
-# Pairs are cut from larger ones: nothing comes from beyond a picture's border, and two patches share a movement.  Few of each
+# Pairs are cut from larger ones: nothing comes from beyond a picture's border, and four patches share a movement.  Few of each
 # photograph in a row, and many to draw from, so that each step sees many photographs.
 shake='pel-shake --layers 0..2 --transfer gamma:1.8..2.4 --border valid -t 1 --seed $SEED --length'
 blur='pel-blur --random --border valid -t 1 --seed $SEED -k'
 cut='pel-crop --random 256 --repeat 8 --seed $SEED'
-patches="pel-crop --random 128 --repeat 2 --augment --seed \$SEED | pel-cat --shuffle 1000 --seed \$SEED | pel-noise 0..3/255 --seed \$SEED"
+patches="pel-crop --random 128 --repeat 4 --augment --seed \$SEED | pel-cat --shuffle 2000 --seed \$SEED | pel-noise 0..3/255 --seed \$SEED"
 pairs() { # FILES | DEGRADE, a command for each epoch
   echo "pel-read --shuffle --epochs 1 --seed \$SEED $1 | $cut | $2 | $patches"
 }

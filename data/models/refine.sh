@@ -65,9 +65,11 @@ if [ ! -e refine.pel ]; then
     pel-read check-$name.pgm | pel-blur -k gauss:1 | pel-write check-$name-soft.pgm
   done
   for solver in wiener tv rl; do
-    pel-read check-{brook,fig,mountain}{,-soft}.pgm | pel-crop --random 280 --repeat 2 --seed 9 |
-      pel-blur -k shake:size=9..31 --random --border valid --seed 9 | pel-noise 0.5/255..5/255 --seed 9 | "pel-$solver" |
-      pel-crop 240x240 >refine-$solver.new
+    for error in 0 0.3; do
+      pel-read check-{brook,fig,mountain}{,-soft}.pgm | pel-crop --random 280 --seed 9 |
+        pel-blur -k shake:size=9..31 --random --border valid --psf-error $error --seed 9 | pel-noise 0.5/255..3/255 --seed 9 |
+        "pel-$solver" | pel-crop 240x240 >refine-$solver-$error.new
+    done
   done
   pel-cat refine-*.new >refine.new
   rm refine-*.new
@@ -76,12 +78,13 @@ fi
 [ -e refine-0.onnx ] || pel-net drunet --levels 48,80,96 --blocks 1 --fold 2 --inputs image,sigma,data --seed 1 \
   --weights-from "$here/denoise-gray.onnx" -o refine-0.onnx
 
+# The loss in dB: else the many estimates that are hard would rule, and the good ones be made worse.
 pairs=()
 for solver in tv wiener tv wiener rl; do
   for file in refine/*-"$solver"-*.pel; do
     pairs+=(--pairs-from "pel-cat $file | pel-crop --random 64 --repeat 4 --augment --seed \$SEED | pel-cat --shuffle 1000 --seed \$SEED")
   done
 done
-pel-train -m refine-0.onnx -o refine.onnx --steps "${STEPS:-22000}" --batch 16 --lr 7e-4 --warmup 500 --loss charbonnier --seed 1 \
+pel-train -m refine-0.onnx -o refine.onnx --steps "${STEPS:-20000}" --batch 16 --lr 7e-4 --warmup 500 --loss psnr --seed 1 \
   --validate refine.pel --validate-every 1000 --log refine.tsv --log-every 200 --checkpoint refine.ckpt --checkpoint-every 1000 \
   --resume "${pairs[@]}"

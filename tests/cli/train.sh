@@ -184,6 +184,9 @@ is 1 pel-train "${long[@]}" -o no.onnx --checkpoint killed.ck --resume
 said 'damaged'
 
 # Curves.
+pipe_is 0 "pel-train ${short[*]} --loss psnr --validate val.pel --log psnr.tsv -o b.onnx <pairs.pel"
+ok [ "$(head -n 1 psnr.tsv | cut -f 2-5)" = "$(printf 'loss\t-psnr\trate\tpsnr')" ]
+is 0 pel-train --plot psnr.tsv -o curve.svg
 is 0 pel-train --plot whole.tsv -o curve.svg
 ok grep -q '<svg' curve.svg
 ok [ "$(wc -c <curve.svg)" -gt 4000 ]

@@ -81,6 +81,16 @@ static void add_panel(sheet *s, const char *title, bool logarithmic, size_t from
     s->count++;
 }
 
+/* Losses that may be negative, as minus the PSNR is, have no logarithm. */
+static bool all_positive(const sheet *s, size_t from, size_t to)
+{
+    for (size_t i = 0; i < s->table->rows; i++)
+        for (size_t k = from; k < to; k++)
+            if (value(s, i, k) <= 0)
+                return false;
+    return true;
+}
+
 static pel_status survey(const char *path, const pel_table *t, sheet *s, pel_error *error)
 {
     size_t loss = pel_table_find(t, "loss"), rate = pel_table_find(t, "rate"), psnr = pel_table_find(t, "psnr");
@@ -96,8 +106,8 @@ static pel_status survey(const char *path, const pel_table *t, sheet *s, pel_err
     }
     if (!(s->last > s->first))
         s->last = s->first + 1;
-    /* One term is the loss itself. */
-    add_panel(s, "loss", true, loss, rate - loss > 2 ? rate : loss + 1);
+    size_t behind = rate - loss > 2 ? rate : loss + 1; /* one term is the loss itself */
+    add_panel(s, "loss", all_positive(s, loss, behind), loss, behind);
     add_panel(s, "PSNR of the validation, dB", false, psnr, psnr + 1);
     add_panel(s, "learning rate", false, rate, rate + 1);
     return s->count > 0 ? PEL_OK : pel_error_set(error, PEL_EFORMAT, "%s has nothing to draw", path);

@@ -25,8 +25,10 @@ static pel_status cannot(const pel_log *log, const char *what, pel_error *error)
 static pel_status begin(pel_log *log, const pel_loss *loss, pel_error *error)
 {
     fputs("step\tloss", log->file);
-    for (size_t i = 0; i < pel_loss_count(loss); i++)
-        fprintf(log->file, "\t%s", pel_loss_name(loss, i));
+    for (size_t i = 0; i < pel_loss_count(loss); i++) {
+        const char *name = pel_loss_name(loss, i);
+        fprintf(log->file, "\t%s%s", strcmp(name, "psnr") == 0 ? "-" : "", name); /* psnr alone is the validation's */
+    }
     fputs(pel_loss_learns(loss) ? "\tcritic" : "", log->file);
     fputs("\trate\tpsnr\tsamples_s\twaiting\n", log->file);
     return fflush(log->file) == 0 ? PEL_OK : cannot(log, "write", error);
