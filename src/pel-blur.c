@@ -172,11 +172,8 @@ static pel_status disturb_psf(pel_run *run, uint64_t number, const pel_frame *ps
         return pel_error_set(pel_run_error(run), PEL_ENOMEM, "out of memory");
     double error = s->error.low + (s->error.high - s->error.low) * pel_rng_uniform(rng);
     pel_status status = pel_frame_new("psf", PEL_F32, psf->size, told, pel_run_error(run));
-    if (status == PEL_OK) {
+    if (status == PEL_OK)
         status = pel_psf_disturb(&right, error, rng, pel_frame_floats(*told), pel_run_error(run));
-        if (status != PEL_OK)
-            pel_frame_unref(*told);
-    }
     pel_rng_free(rng);
     return status;
 }
@@ -202,14 +199,12 @@ static pel_status image(pel_run *run, const pel_bundle *bundle)
     if (st->psf != NULL && before != NULL && pel_bundle_find(bundle, "truth", NULL) != NULL &&
         pel_bundle_find(bundle, "data", NULL) == NULL)
         status = join_psf(run, before, psf, &joint);
-    if (s->error.high == 0 || status != PEL_OK)
-        return status == PEL_OK ? blur(run, bundle, psf, joint) : status;
-    pel_frame *told;
-    status = disturb_psf(run, pel_run_index(run), joint, &told);
-    if (status == PEL_OK) {
-        status = blur(run, bundle, psf, told);
-        pel_frame_unref(told);
-    }
+    pel_frame *told = NULL;
+    if (status == PEL_OK && s->error.high > 0)
+        status = disturb_psf(run, pel_run_index(run), joint, &told);
+    if (status == PEL_OK)
+        status = blur(run, bundle, psf, told != NULL ? told : joint);
+    pel_frame_unref(told);
     return status;
 }
 

@@ -46,7 +46,8 @@ extern const char pel_psf_help[];
 pel_status pel_psf_normalise(float *samples, pel_size size, pel_error *error);
 
 /* A PSF with errors, as solvers are told one that was measured or estimated: out (of psf's size) gets it, each channel with
- * another error whose norm is `error` (0 to 1) times that of the channel.  By a random share it is noise in proportion
+ * another error whose norm is `error` (0 to 0.7: less than the channel itself, so that some of it remains) times that of the
+ * channel.  By a random share it is noise in proportion
  * to the samples, and a width that is too great or too small (the Laplacian).  Negative samples are cut off, the
  * centre of mass stays where it is, the sum 1. */
 pel_status pel_psf_disturb(const pel_psf *psf, double error, pel_rng *rng, float *out, pel_error *e);

@@ -16,7 +16,6 @@ pel-write -q --role image --type f32 before.tif <shaken.pel
 pel-write -q --role image --type f32 after.tif <known.pel
 ok cmp <(pel-read before.tif | pel-write -f pnm --type f32 -q -) <(pel-read after.tif | pel-write -f pnm --type f32 -q -)
 
-
 # Noise counts half as much again beside an estimated PSF; a map of it keeps its proportions.
 sigma() { pel-write -q --role sigma -f text -; }
 pel-noise 0.02 --seed 5 <shaken.pel | pel-write -q noisy.tif

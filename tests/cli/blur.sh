@@ -60,7 +60,15 @@ pipe_is 0 'pel-blur -k disc:4 --psf-error 0.3 --seed 2 <scene.pel >wrong.pel'
 ok cmp <(text image <right.pel) <(text image <wrong.pel)
 ok [ "$(text psf <right.pel)" != "$(text psf <wrong.pel)" ]
 near "$(text psf <wrong.pel | total)" 1 1e-4
-pipe_is 0 'pel-cat scene.pel scene.pel | pel-blur -k disc:2..4 --random --psf-error 0..0.5 --seed 2 | pel-info'
+# Errors do not change which PSFs are drawn, and differ from image to image.
+for kind in right wrong; do
+  error=0; [ $kind = right ] || error=0.1..0.5
+  pipe_is 0 "pel-cat scene.pel scene.pel | pel-blur -k disc:2..4 --random --psf-error $error --seed 2 | pel-write -q $kind%d.pfm"
+  ok cmp right0.pfm ${kind}0.pfm
+  ok cmp right1.pfm ${kind}1.pfm
+done
+pipe_is 0 'pel-cat scene.pel scene.pel | pel-blur -k disc:3 --psf-error 0.3 --seed 2 | pel-write -q --role psf psf%d.pfm'
+is 1 cmp -s psf0.pfm psf1.pfm
 is 2 pel-blur -k disc:4 --psf-error 0.8
 
 # The stream's PSF serves when there is no -k; nothing serves when there is neither.

@@ -169,6 +169,12 @@ for model in '' -last; do
   pipe_is 0 "pel-cnn -m peek$model.onnx <val.pel | pel-score >peek.txt"
   ok cmp whole.txt peek.txt
 done
+# Before the first validation there is no best: the weights so far (here of a run whose pairs end in an error).
+early=("${short[@]}" --steps 99 --validate val.pel --validate-every 50 --checkpoint early.ck --checkpoint-every 1)
+pipe_is 1 "head -c $(($(wc -c <pairs.pel) - 200)) pairs.pel | pel-train ${early[*]} -o no.onnx"
+is 0 pel-train "${early[@]}" -o early.onnx --peek
+ok [ ! -e early-last.onnx ]
+pipe_is 0 "pel-cnn -m early.onnx <val.pel | pel-score"
 is 2 pel-train "${long[@]}" -o no.onnx --peek
 said 'at which --checkpoint'
 is 1 pel-train "${long[@]}" -o no.onnx --checkpoint nothing.ck --peek
@@ -187,6 +193,9 @@ said 'damaged'
 pipe_is 0 "pel-train ${short[*]} --loss psnr --validate val.pel --log psnr.tsv -o b.onnx <pairs.pel"
 ok [ "$(head -n 1 psnr.tsv | cut -f 2-5)" = "$(printf 'loss\t-psnr\trate\tpsnr')" ]
 is 0 pel-train --plot psnr.tsv -o curve.svg
+cut -f 1,4- psnr.tsv | awk -F '\t' -v OFS='\t' '{ $1 = $1 OFS (NR == 1 ? "loss" : "-") } 1' >bare.tsv # as if no loss could be drawn
+is 0 pel-train --plot bare.tsv -o bare.svg
+ok [ "$(wc -c <curve.svg)" -gt $(($(wc -c <bare.svg) + 500)) ]
 is 0 pel-train --plot whole.tsv -o curve.svg
 ok grep -q '<svg' curve.svg
 ok [ "$(wc -c <curve.svg)" -gt 4000 ]

@@ -8,8 +8,6 @@
 
 #include <pellucid/psf.h>
 
-static const double half_turn = 3.14159265358979323846;
-
 /* Discrete Laplacian, nothing flowing over the border: added to a PSF, it makes it wider and keeps its sum. */
 static double laplacian(const float *h, pel_size n, size_t i)
 {
@@ -80,7 +78,7 @@ static void move_centroid(float *h, pel_size n, const double target[3])
 static void disturb(const float *h, pel_size n, double error, pel_rng *rng, float *out)
 {
     size_t plane = pel_size_plane(n);
-    double angle = half_turn / 2 * pel_rng_uniform(rng), wider = pel_rng_uniform(rng) < 0.5 ? -1 : 1, target[3];
+    double angle = M_PI / 2 * pel_rng_uniform(rng), wider = pel_rng_uniform(rng) < 0.5 ? -1 : 1, target[3];
     double size = norm(h, plane), width_size = 0;
     for (size_t i = 0; i < plane; i++) {
         double l = laplacian(h, n, i);
