@@ -13,7 +13,7 @@ short=(-m net.onnx -t 2 --batch 4 --lr 3e-3 --ema 0.9)
 # It learns: the noise gets less; the card says so, and pel-score agrees.
 pipe_is 0 "pel-train ${short[*]} -o out.onnx --loss mse --validate val.pel --validate-every 5 --log log.tsv --log-every 4 <pairs.pel"
 ok [ -s out-last.onnx ]
-ok [ "$(head -n 1 log.tsv)" = 'step	loss	mse	rate	psnr	samples_s	waiting' ]
+ok [ "$(head -n 1 log.tsv)" = 'step	loss	mse	rate	psnr	norm	samples_s	waiting' ]
 ok [ "$(cut -f 1 log.tsv | tr '\n' ' ')" = 'step 0 4 5 8 10 12 15 ' ]
 before=$(awk -F '\t' '$1 == 0 { print $5 }' log.tsv) after=$(awk -F '\t' '$1 == 15 { print $5 }' log.tsv)
 ok awk -v a="$after" -v b="$before" 'BEGIN { exit !(a > b + 0.3) }'
@@ -124,6 +124,12 @@ pipe_is 0 "pel-train ${critic[*]} -o b.onnx --steps 9 --seed 4 --loss wgan:criti
 # A loss that leaps is told of; a batch that is too large is refused.
 pipe_is 0 "{ scene 16x16x1x1 frames 30 | pel-noise 0.01; scene 16x16x1x1 frames 3 | pel-noise 9; } | pel-train ${short[*]} -o b.onnx --batch 1"
 ok grep -q 'the loss is .*a lower --lr, or --clip, may help' err
+for loss in psnr:floor=1e-2 l1; do
+  pipe_is 0 "{ scene 16x16x1x1 frames 30 | pel-noise 0.01..0.03 --seed 1; scene 16x16x1x1 frames 3 | pel-noise 9; } |
+    pel-train ${short[*]} -o b.onnx --batch 1 --loss $loss --log log.tsv --log-every 1"
+  ok grep -q 'step 31: the loss is .*a lower --lr, or --clip, may help' err
+done
+ok awk -F '\t' 'NR > 1 { norm[$1] = $6 } END { exit !(norm[30] > 0 && norm[31] > 2 * norm[30]) }' log.tsv
 pipe_is 1 "pel-train ${short[*]} -o no.onnx --batch 60000 --memory 10M <pairs.pel"
 said 'memory'
 

@@ -48,14 +48,17 @@ pel_status course_write_row(pel_course *c, double rate, double psnr)
     for (size_t i = 0; i < PEL_TRAIN_SUMS && n->summed > 0; i++)
         values[i] = n->sums[i] / count;
     pel_log_row row = {.step = n->step, .values = n->summed > 0 ? values : NULL, .rate = rate, .psnr = psnr,
-                       .samples_s = (double)NAN, .waiting = (double)NAN};
+                       .norm = (double)NAN, .samples_s = (double)NAN, .waiting = (double)NAN};
+    if (c->stepped > 0)
+        row.norm = c->norms / (double)c->stepped;
     if (n->summed > 0 && c->step_s > 0) { /* not after a resumption, of steps before it */
         row.samples_s = count * (double)pel_trainer_samples(c->trainer) / c->step_s;
         row.waiting = c->wait_s / c->step_s;
     }
     memset(n->sums, 0, sizeof n->sums);
     n->summed = 0;
-    c->step_s = c->wait_s = 0;
+    c->step_s = c->wait_s = c->norms = 0;
+    c->stepped = 0;
     return c->log != NULL ? pel_log_write(c->log, &row, &n->log_bytes, pel_run_error(c->run)) : PEL_OK;
 }
 

@@ -24,6 +24,10 @@ struct pel_course {
     char agreed[2048];      /* settings that a run which goes on must have as well */
     double mark_s;          /* until when the time is counted */
     double step_s, wait_s;  /* since the last row of the log: for steps, and of that waiting for pairs */
+    double norms;           /* of the gradients of these `stepped` steps, their sum */
+    uint64_t stepped;
+    double roughness;       /* running mean of how far the loss is from its own, over `watched` steps */
+    uint64_t watched;
     size_t described;       /* sources whose history the card has */
     bool warned;
 };

@@ -96,15 +96,19 @@ static double done(pel_course *c)
     return fmin(fmax(steps, hours), 1);
 }
 
-/* A loss that grows by leaps is the usual sign that the rate is too great. */
+/* A loss that grows by leaps is the usual sign that the rate is too great.  It may be below 0, as that in dB is: a leap is
+ * one against how the loss goes up and down from step to step. */
 static void watch(pel_course *c, double loss)
 {
     pel_train_numbers *n = &c->state->now;
-    if (n->step > 20 && n->usual_loss > 0 && loss > 10 * n->usual_loss && !c->warned) {
+    double leap = loss - n->usual_loss;
+    if (c->watched > 20 && leap > 20 * c->roughness && leap > fabs(n->usual_loss) / 2 && !c->warned) {
         pel_warn(c->run, "step %llu: the loss is %.4g, and was %.4g: a lower --lr, or --clip, may help",
                  (unsigned long long)n->step, loss, n->usual_loss);
         c->warned = true;
     }
+    c->roughness = c->watched == 0 ? 0 : c->watched == 1 ? fabs(leap) : 0.95 * c->roughness + 0.05 * fabs(leap);
+    c->watched++;
     n->usual_loss = n->step == 1 ? loss : 0.95 * n->usual_loss + 0.05 * loss;
 }
 
@@ -153,6 +157,8 @@ static pel_status step(pel_course *c, double begun_s)
     for (size_t i = 0; i < PEL_TRAIN_SUMS; i++)
         n->sums[i] += report.values[i];
     n->summed++;
+    c->norms += report.norm;
+    c->stepped++;
     watch(c, report.values[0]);
     char best[48] = "";
     if (n->validated > 0)

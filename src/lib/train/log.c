@@ -30,7 +30,7 @@ static pel_status begin(pel_log *log, const pel_loss *loss, pel_error *error)
         fprintf(log->file, "\t%s%s", strcmp(name, "psnr") == 0 ? "-" : "", name); /* psnr alone is the validation's */
     }
     fputs(pel_loss_learns(loss) ? "\tcritic" : "", log->file);
-    fputs("\trate\tpsnr\tsamples_s\twaiting\n", log->file);
+    fputs("\trate\tpsnr\tnorm\tsamples_s\twaiting\n", log->file);
     return fflush(log->file) == 0 ? PEL_OK : cannot(log, "write", error);
 }
 
@@ -84,6 +84,7 @@ pel_status pel_log_write(pel_log *log, const pel_log_row *row, uint64_t *bytes, 
         put(log->file, 6, row->values != NULL ? row->values[i] : (double)NAN);
     put(log->file, 6, row->rate);
     put(log->file, 6, row->psnr);
+    put(log->file, 3, row->norm);
     put(log->file, 4, row->samples_s);
     put(log->file, 3, row->waiting);
     putc('\n', log->file);

@@ -2,10 +2,10 @@
  *
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- *     step  loss  TERM...  [critic]  rate  psnr  samples_s  waiting
+ *     step  loss  TERM...  [critic]  rate  psnr  norm  samples_s  waiting
  *
- * Means since the row before; `-` where there is no number.  psnr is that of the validation, in dB; waiting the share of
- * the time in which data were waited for.
+ * Means since the row before; `-` where there is no number.  psnr is that of the validation, in dB; norm that of the
+ * gradient before it was clipped; waiting the share of the time in which data were waited for.
  */
 #ifndef PELLUCID_LOG_H
 #define PELLUCID_LOG_H
@@ -17,7 +17,7 @@ typedef struct pel_log pel_log;
 typedef struct {
     uint64_t step;
     const double *values; /* the loss and its terms; NULL: none */
-    double rate, psnr, samples_s, waiting; /* NaN: none */
+    double rate, psnr, norm, samples_s, waiting; /* NaN: none */
 } pel_log_row;
 
 /* Begins a table for this loss; or, with `bytes` > 0, goes on with the first so many of the one that is there, what came
