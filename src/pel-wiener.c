@@ -4,11 +4,13 @@
 
 #include <pellucid/number.h>
 #include <pellucid/stage.h>
+#include <pellucid/stats.h>
 
 typedef struct {
     pel_solver_settings solver;
     double strength;
     int prior, rule;
+    bool around;
 } settings;
 
 #define AT(member) offsetof(settings, member)
@@ -16,10 +18,14 @@ static const pel_option options[] = {
     PEL_SOLVER_OPTIONS(settings, solver),
     {"strength", 0, PEL_OPT_REAL_AUTO, AT(strength), 1e-30, 1e30, "auto", "X", NULL,
      "weight of the prior against the data, as in |K|^2 + X |L|^2; auto: by --rule"},
-    {"prior", 0, PEL_OPT_CHOICE, AT(prior), 0, 0, "laplace", NULL, "laplace|tikhonov",
-     "laplace: smooth pictures; tikhonov: a constant noise-to-signal ratio, the textbook filter"},
-    {"rule", 0, PEL_OPT_CHOICE, AT(rule), 0, 0, "likelihood", NULL, "likelihood|gcv|discrepancy",
-     "how auto chooses the strength; gcv needs no noise level"},
+    {"prior", 0, PEL_OPT_CHOICE, AT(prior), 0, 0, "auto", NULL, "auto|laplace|tikhonov",
+     "laplace: smooth pictures; tikhonov: a constant noise-to-signal ratio, the textbook filter; auto: laplace, but "
+     "tikhonov with --around"},
+    {"rule", 0, PEL_OPT_CHOICE, AT(rule), 0, 0, "auto", NULL, "auto|likelihood|gcv|discrepancy",
+     "how auto chooses the strength; gcv needs no noise level; auto: likelihood, but with --around by the noise and the "
+     "usual errors of estimates"},
+    {"around", 0, PEL_OPT_FLAG, AT(around), 0, 0, NULL, NULL, NULL,
+     "keep near the estimate that comes in: correct it by what the measurement says beyond"},
     {NULL}};
 
 static pel_status start(pel_run *run)
@@ -33,11 +39,26 @@ static void stop(pel_run *run)
     pel_solver_stop(pel_run_state(run));
 }
 
+/* The words of --prior and --rule begin with auto. */
+static pel_wiener_params choose(const settings *s, const pel_bundle *bundle)
+{
+    pel_wiener_params p = {.strength = s->strength, .around_start = s->around};
+    p.prior = s->prior > 0 ? (pel_wiener_prior)(s->prior - 1) : s->around ? PEL_WIENER_TIKHONOV : PEL_WIENER_LAPLACE;
+    p.rule = s->rule > 0 ? (pel_strength_rule)(s->rule - 1) : s->around ? PEL_RULE_ERROR : PEL_RULE_LIKELIHOOD;
+    if (s->around) {
+        pel_stats samples = pel_stats_of(pel_frame_floats(bundle->image), pel_size_count(bundle->image->size));
+        p.range = pel_frame_real(bundle->image, "white", (double)samples.max) -
+                  pel_frame_real(bundle->image, "black", (double)samples.min);
+    }
+    if (!(p.range > 0)) /* a plane */
+        p.range = 1;
+    return p;
+}
+
 static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *solver)
 {
     const settings *s = pel_run_settings(run);
-    pel_wiener_params params = {(pel_wiener_prior)s->prior, s->strength,
-                                (pel_strength_rule)s->rule};
+    const pel_wiener_params params = choose(s, bundle);
     pel_wiener_report report;
     pel_frame *estimate;
     pel_status status = pel_frame_like(bundle->image, "image", solver->problem.size, &estimate,

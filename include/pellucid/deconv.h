@@ -37,12 +37,15 @@ typedef enum {
     PEL_RULE_LIKELIHOOD,  /* the data are likeliest under a Gaussian prior of that scale */
     PEL_RULE_GCV,         /* generalised cross-validation: needs no sigma */
     PEL_RULE_DISCREPANCY, /* the residual has the size of the noise (Morozov): smoother */
+    PEL_RULE_ERROR,       /* around a start: from sigma and the size that errors of good estimates have */
 } pel_strength_rule;
 
 typedef struct {
     pel_wiener_prior prior;
     double strength;        /* > 0, or NaN: chosen by `rule` */
     pel_strength_rule rule;
+    bool around_start;      /* problem->start is the mean of the prior, in place of 0 */
+    double range;           /* white minus black, in sample units: for PEL_RULE_ERROR */
 } pel_wiener_params;
 typedef struct {
     double strength; /* what was used */
@@ -50,8 +53,9 @@ typedef struct {
 
 /* `estimate` has problem->size.  With PEL_WIENER_TIKHONOV and a given strength this is the textbook
  * Wiener filter with a constant noise-to-signal ratio (Gonzalez & Woods, Digital Image Processing,
- * 5.8); PEL_WIENER_LAPLACE is their constrained least squares filter (5.9).  Borders and rules as
- * wiener.c and wiener-rule.c say. */
+ * 5.8); PEL_WIENER_LAPLACE is their constrained least squares filter (5.9).  Around a start m it is m and the estimate of
+ * x - m from y - Km: the data step of half-quadratic splitting (D. Geman & C. Yang, IEEE TIP 4, 1995), PEL_WIENER_TIKHONOV
+ * its usual form.  Borders and rules as wiener.c and wiener-rule.c say. */
 pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
                       const pel_wiener_params *params, float *estimate, pel_wiener_report *report);
 

@@ -99,7 +99,7 @@ static void test_minimum(void)
         for (int laplace = 0; laplace < 2; laplace++) {
             p.mask = masked ? mask : NULL;
             pel_wiener_params params = {laplace ? PEL_WIENER_LAPLACE : PEL_WIENER_TIKHONOV, 0.05,
-                                        PEL_RULE_GCV};
+                                        PEL_RULE_GCV, false, 0};
             pel_wiener_report report;
             CHECK(pel_wiener(&context, &p, &params, got, &report) == PEL_OK);
             reference(&p, 0.05, laplace, expected);
@@ -118,6 +118,55 @@ static void test_minimum(void)
         }
 }
 
+static pel_status keep(void *arg, const pel_context *ctx, pel_size size, double sigma, float *picture)
+{
+    (void)arg, (void)ctx, (void)size, (void)sigma, (void)picture;
+    return PEL_OK;
+}
+
+/* Around a start: the data step of half-quadratic splitting; the start where the prior is strong. */
+static void test_around(void)
+{
+    enum { SIDE = 40, COUNT_OF = SIDE * SIDE };
+    static float data[COUNT_OF], mask[COUNT_OF], start[COUNT_OF], got[COUNT_OF], step[COUNT_OF];
+    float psf[N * N];
+    uint32_t seed = 5;
+    for (size_t i = 0; i < N * N; i++)
+        psf[i] = i == 4 ? 0.36f : 0.08f;
+    for (size_t i = 0; i < COUNT_OF; i++) {
+        data[i] = 0.5f + 0.3f * sinf((float)(i % SIDE) / 3) + 0.05f * check_random(&seed);
+        start[i] = 0.5f + 0.2f * sinf((float)(i % SIDE) / 3) + 0.1f * sinf((float)i / 7);
+        mask[i] = i % 13 != 3;
+    }
+    pel_problem p = {.size = pel_size_make(SIDE, SIDE, 1, 1), .data = data, .mask = mask, .mask_channels = 1, .psf = psf,
+                     .psf_size = pel_size_make(N, N, 1, 1), .sigma = 0.02};
+    pel_wiener_report report;
+    pel_wiener_params params = {PEL_WIENER_TIKHONOV, 0.2, PEL_RULE_ERROR, true, 1};
+    CHECK(pel_wiener(&context, &p, &params, got, &report) == PEL_EINVAL);
+    p.start = start;
+    CHECK(pel_wiener(&context, &p, &params, got, &report) == PEL_OK);
+    const pel_hqs_params hqs = {.denoise = keep, .multiple = 1, .iterations = 1, .lambda = 0.2, .sigma_first = 0.02,
+                                .last = 1};
+    pel_hqs_report levels;
+    CHECK(pel_hqs(&context, &p, &hqs, step, &levels) == PEL_OK);
+    double worst = 0, moved = 0;
+    for (size_t i = 0; i < COUNT_OF; i++) {
+        worst = fmax(worst, fabs((double)got[i] - (double)step[i]));
+        moved = fmax(moved, fabs((double)got[i] - (double)start[i]));
+    }
+    CHECK(worst < 2e-3 && moved > 0.05, "off by %g, moved by %g", worst, moved);
+    params.strength = 1e6;
+    CHECK(pel_wiener(&context, &p, &params, got, &report) == PEL_OK);
+    for (size_t i = 0; i < COUNT_OF; i++)
+        CHECK(fabsf(got[i] - start[i]) < 1e-4f);
+    params.strength = (double)NAN;
+    CHECK(pel_wiener(&context, &p, &params, got, &report) == PEL_OK);
+    CHECK_NEAR(report.strength, 1.1, 1e-6); /* 0.1 + (50 * 0.02)^2 */
+    params.rule = PEL_RULE_ERROR;
+    params.around_start = false;
+    CHECK(pel_wiener(&context, &p, &params, got, &report) == PEL_EINVAL);
+}
+
 int main(void)
 {
     pel_error error = {PEL_OK, ""};
@@ -126,6 +175,7 @@ int main(void)
         return EXIT_FAILURE;
     context = (pel_context){.pool = pool, .error = &error, .plan_estimate = true};
     test_minimum();
+    test_around();
     pel_pool_free(pool);
     return check_done();
 }

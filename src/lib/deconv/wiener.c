@@ -77,7 +77,40 @@ static pel_status load(wiener *w, size_t c)
     return pel_problem_extend(w->ctx, w->p, c, &w->grid, w->observed);
 }
 
-static pel_status solve_channel(wiener *w, size_t c, double *strength)
+/* work = K work / n */
+static void blur_band(void *arg, size_t index, size_t worker)
+{
+    const wiener *w = arg;
+    size_t columns = w->grid.size.w / 2 + 1;
+    const float scale = 1.0f / (float)w->grid.count;
+    (void)worker;
+    for (size_t i = index * WIENER_BAND * columns; i < wiener_band_end(w, index) * columns; i++) {
+        float kr = w->transfer[i][0], ki = w->transfer[i][1], zr = w->work[i][0], zi = w->work[i][1];
+        w->work[i][0] = scale * (kr * zr - ki * zi);
+        w->work[i][1] = scale * (kr * zi + ki * zr);
+    }
+}
+
+/* observed -= image, which holds K of the mean; 0 where nothing was observed. */
+static void deviate_band(void *arg, size_t index, size_t worker)
+{
+    const wiener *w = arg;
+    size_t width = w->grid.size.w;
+    (void)worker;
+    for (size_t i = index * WIENER_BAND * width; i < wiener_band_end(w, index) * width; i++)
+        w->observed[i] = w->weight[i] > 0 ? w->observed[i] - w->image[i] : 0;
+}
+
+static void deviate(wiener *w, const float *mean)
+{
+    pel_fft_forward(w->grid.fft, mean, w->work);
+    wiener_in_bands(w, blur_band);
+    pel_fft_backward(w->grid.fft, w->work, w->image);
+    wiener_in_bands(w, deviate_band);
+}
+
+/* The estimate, in w->image; `mean`: of the prior, on the grid, or NULL. */
+static pel_status solve_channel(wiener *w, size_t c, const float *mean, double *strength)
 {
     bool automatic = !(*strength > 0);
     double share = 1 / (double)w->p->size.c;
@@ -87,6 +120,8 @@ static pel_status solve_channel(wiener *w, size_t c, double *strength)
                              w->transfer);
     if (status != PEL_OK)
         return status;
+    if (mean != NULL)
+        deviate(w, mean);
     w->strength = (float)*strength;
     memcpy(w->image, w->observed, w->grid.count * sizeof *w->image);
     for (int round = 0; round < (automatic ? RULE_ROUNDS : 1); round++) {
@@ -101,6 +136,8 @@ static pel_status solve_channel(wiener *w, size_t c, double *strength)
     status = wiener_minimise(w, MOST_STEPS, TOLERANCE, (double)c * share, share);
     wiener_in_bands(w, scale_band);
     pel_fft_backward(w->grid.fft, w->work, w->image);
+    for (size_t i = 0; mean != NULL && i < w->grid.count; i++)
+        w->image[i] += mean[i];
     *strength = (double)w->strength;
     return status;
 }
@@ -165,11 +202,17 @@ static pel_status check(const pel_context *ctx, const pel_problem *problem, cons
         return pel_error_set(ctx->error, PEL_EINVAL,
                              "without a noise level there is no rule for the strength: give "
                              "--strength, sigma, or --rule gcv");
+    if (params->around_start && problem->start == NULL)
+        return pel_error_set(ctx->error, PEL_EINVAL, "there is no estimate to go around: the stream holds no data beside "
+                                                     "the image");
+    if (params->rule == PEL_RULE_ERROR && !(params->around_start && params->range > 0))
+        return pel_error_set(ctx->error, PEL_EINVAL, "the rule 'error' is for what goes around an estimate");
     return PEL_OK;
 }
 
 pel_status wiener_solve(const pel_context *ctx, const pel_problem *problem, const pel_wiener_params *params,
-                        const pel_grid *grid, pel_grid_take take, float *to, pel_wiener_report *report)
+                        const pel_grid *grid, const float *mean, pel_grid_take take, float *to,
+                        pel_wiener_report *report)
 {
     wiener w;
     memset(&w, 0, sizeof w);
@@ -180,14 +223,27 @@ pel_status wiener_solve(const pel_context *ctx, const pel_problem *problem, cons
     pel_status status = open_channel(&w);
     double strengths = 0;
     for (size_t c = 0; c < problem->size.c && status == PEL_OK; c++) {
-        double strength = params->strength > 0 ? params->strength : (double)NAN;
-        status = solve_channel(&w, c, &strength);
+        double strength = params->strength > 0              ? params->strength
+                          : params->rule == PEL_RULE_ERROR ? wiener_error_strength(problem->sigma, params->range)
+                                                            : (double)NAN;
+        status = solve_channel(&w, c, mean != NULL ? mean + c * grid->count : NULL, &strength);
         if (status == PEL_OK)
             take(grid, w.image, c, to);
         strengths += strength;
     }
     report->strength = strengths / (double)problem->size.c;
     close_channel(&w);
+    return status;
+}
+
+pel_status wiener_put_start(const pel_context *ctx, const pel_problem *problem, const pel_grid *grid, float *to)
+{
+    const pel_wiener_params usual = {PEL_WIENER_LAPLACE, (double)NAN,
+                                     problem->sigma > 0 ? PEL_RULE_LIKELIHOOD : PEL_RULE_GCV, false, 0};
+    pel_wiener_report report;
+    pel_status status = wiener_solve(ctx, problem, &usual, grid, NULL, pel_grid_take_all, to, &report);
+    for (size_t c = 0; c < problem->size.c && status == PEL_OK; c++)
+        pel_grid_put(grid, problem->start + c * pel_size_plane(problem->size), to + c * grid->count);
     return status;
 }
 
@@ -200,7 +256,13 @@ pel_status pel_wiener(const pel_context *ctx, const pel_problem *problem,
         status = pel_grid_open(ctx, problem->size, problem->psf_size, &grid);
     if (status != PEL_OK)
         return status;
-    status = wiener_solve(ctx, problem, params, &grid, pel_grid_take_data, estimate, report);
+    float *mean = params->around_start ? pel_alloc_floats(grid.count * problem->size.c) : NULL;
+    if (params->around_start)
+        status = mean != NULL ? wiener_put_start(ctx, problem, &grid, mean)
+                              : pel_error_set(ctx->error, PEL_ENOMEM, "no memory for the mean");
+    if (status == PEL_OK)
+        status = wiener_solve(ctx, problem, params, &grid, mean, pel_grid_take_data, estimate, report);
+    pel_free(mean);
     pel_grid_close(&grid);
     return status;
 }
