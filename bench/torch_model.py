@@ -55,10 +55,12 @@ OPERATORS = {
     "ReduceMean": lambda i, a: i[0].mean(a["axes"], keepdim=bool(a.get("keepdims", 1))),
     "GlobalAveragePool": lambda i, a: i[0].mean((2, 3), keepdim=True),
     "MaxPool": lambda i, a: F.max_pool2d(i[0], a["kernel_shape"], a.get("strides")),
+    "AveragePool": lambda i, a: F.avg_pool2d(i[0], a["kernel_shape"], a.get("strides")),
     "Concat": lambda i, a: torch.cat(i, a["axis"]),
     "Split": lambda i, a: i[0].chunk(2, a["axis"]),
     "Pad": lambda i, a: pad(i[0], i[1], a),
-    "DepthToSpace": lambda i, a: F.pixel_shuffle(i[0], a["blocksize"]),
+    "DepthToSpace": lambda i, a: F.pixel_shuffle(i[0], a["blocksize"]),  # channels in another order: the time is the same
+    "SpaceToDepth": lambda i, a: F.pixel_unshuffle(i[0], a["blocksize"]),
     "Clip": lambda i, a: torch.clamp(i[0], i[1], i[2]),
     "Identity": lambda i, a: i[0],
 }
