@@ -21,10 +21,14 @@ compare() {
     eval "$pipe" <"$work/blurred.pel" >"$work/restored.pel"
     pel-score --shift quarter --border 8 <"$work/restored.pel" | awk -F '\t' -v p="$pipe" -v n=${#pictures[@]} \
       -v s="$(awk "BEGIN { print $EPOCHREALTIME - $from }")" '
-      $1 == "mean" { printf "%-46s %7.2f %7.4f %8.2f\n", p == "cat" ? "(nothing)" : p, $3, $6, s / n }'
+      $1 == "mean" { printf "%-60s %7.2f %7.4f %8.2f\n", p == "cat" ? "(nothing)" : p, $3, $6, s / n }'
   done
 }
-printf '%-46s %7s %7s %8s\n' 'told the PSF and the noise' psnr ssim s/picture
-compare cat pel-wiener pel-rl 'pel-rl -n 60 --tv 0.005' pel-tv 'pel-tv --prior hyper-laplacian' pel-pnp
-printf '\n%-46s %7s %7s %8s\n' 'not told the PSF' psnr ssim s/picture
-compare 'pel-blind | pel-wiener' 'pel-blind | pel-rl' 'pel-blind | pel-tv' 'pel-blind | pel-pnp'
+printf '%-60s %7s %7s %8s\n' 'told the PSF and the noise' psnr ssim s/picture
+refine='pel-cnn -m refine | pel-wiener --around'
+compare cat pel-wiener "pel-wiener | $refine" pel-rl "pel-rl | $refine" 'pel-rl -n 60 --tv 0.005' pel-tv "pel-tv | $refine" \
+  'pel-tv --prior hyper-laplacian' pel-pnp 'pel-pnp | pel-wiener --around'
+printf '\n%-60s %7s %7s %8s\n' 'not told the PSF' psnr ssim s/picture
+compare 'pel-cnn -m deblur' 'pel-cnn -m deblur-light'
+for solver in pel-wiener pel-rl pel-tv; do compare "pel-blind | $solver" "pel-blind | $solver | $refine"; done
+compare 'pel-blind | pel-pnp'
