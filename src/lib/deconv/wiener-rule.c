@@ -116,7 +116,7 @@ void wiener_choose_strength(wiener *w, bool first)
 
 /* Were the start's errors white, of standard deviation e, the strength would be (sigma / e)^2.  They are not: good estimates
  * are wrong in fine detail more than in what the PSF leaves, and the PSF is somewhat wrong too.  With e = 1/50 of the range
- * and 0.1 more, estimates of a network get better in 16 of 16 measured cases, by 0.02 to 0.3 dB: behind two solvers, sharp and
+ * and 0.1 more, estimates of the model refine get better in 16 of 16 measured cases, by 0.02 to 0.3 dB: behind two solvers, sharp and
  * soft photographs, exact and disturbed PSFs, noise of 0.5 to 2.5/255; and by 0.1 to 0.5 dB on Levin et al.'s 16. */
 double wiener_error_strength(double sigma, double range)
 {
