@@ -84,21 +84,6 @@ static void divide_band(void *arg, size_t index, size_t worker)
     }
 }
 
-/* work = K work / n, and x = 0. */
-static void blur_band(void *arg, size_t index, size_t worker)
-{
-    const wiener *w = &((const piece *)arg)->h->w;
-    size_t columns = w->grid.size.w / 2 + 1;
-    const float scale = 1.0f / (float)w->grid.count;
-    (void)worker;
-    for (size_t i = index * WIENER_BAND * columns; i < wiener_band_end(w, index) * columns; i++) {
-        float kr = w->transfer[i][0], ki = w->transfer[i][1], zr = w->work[i][0], zi = w->work[i][1];
-        w->work[i][0] = scale * (kr * zr - ki * zi);
-        w->work[i][1] = scale * (kr * zi + ki * zr);
-        w->x[i][0] = w->x[i][1] = 0;
-    }
-}
-
 /* z += x / n, of which image holds the n-fold. */
 static void add_band(void *arg, size_t index, size_t worker)
 {
@@ -134,8 +119,8 @@ static pel_status data_step(hqs *h, size_t c)
         pel_fft_backward(w->grid.fft, w->work, z);
         return PEL_OK;
     }
-    in_bands(h, c, blur_band);
-    pel_fft_backward(w->grid.fft, w->work, w->image);
+    wiener_blur(w);
+    memset(w->x, 0, w->grid.complexes * sizeof *w->x);
     pel_status status = wiener_minimise(w, MOST_STEPS, TOLERANCE, 0, 0);
     if (status != PEL_OK)
         return status;

@@ -89,6 +89,9 @@ static inline pel_status wiener_no_memory(const wiener *w)
 pel_status wiener_open(wiener *w);
 void wiener_close(wiener *w);
 
+/* From w->work, the spectrum of a picture, to w->image, the picture blurred. */
+void wiener_blur(wiener *w);
+
 /* From w->x and w->image = Kx to the minimum of sum weight (observed - Kx)^2 + strength |Lx|^2, in w->x:
  * until the preconditioned gradient is `tolerance` RMS residuals, or most_steps are done; each takes a pair of
  * transforms.  Progress is told as done + share * the part of the steps. */

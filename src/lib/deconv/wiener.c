@@ -101,11 +101,16 @@ static void deviate_band(void *arg, size_t index, size_t worker)
         w->observed[i] = w->weight[i] > 0 ? w->observed[i] - w->image[i] : 0;
 }
 
+void wiener_blur(wiener *w)
+{
+    wiener_in_bands(w, blur_band);
+    pel_fft_backward(w->grid.fft, w->work, w->image);
+}
+
 static void deviate(wiener *w, const float *mean)
 {
     pel_fft_forward(w->grid.fft, mean, w->work);
-    wiener_in_bands(w, blur_band);
-    pel_fft_backward(w->grid.fft, w->work, w->image);
+    wiener_blur(w);
     wiener_in_bands(w, deviate_band);
 }
 
