@@ -32,9 +32,9 @@ static pel_status agree(pel_course *c, const char *schedule)
     bool cosine = strcmp(schedule, "cosine") == 0;
     snprintf(c->agreed, sizeof c->agreed,
              "model=%08x\nloss=%.200s\nbatch=%ld\nlr=%.17g\nschedule=%.100s\nsteps=%ld\nhours=%.17g\nwarmup=%ld\n"
-             "clip=%.17g\ndecay=%.17g\nema=%.17g\nprecision=%d\nseed=%llu\nvalidate=%d\nvalidate-every=%ld\n",
+             "clip=%.17g\ndecay=%.17g\nema=%.17g\noptimizer=%d\nprecision=%d\nseed=%llu\nvalidate=%d\nvalidate-every=%ld\n",
              (unsigned)crc, s->loss, s->batch, s->rate, schedule, cosine ? s->steps : 0, cosine ? s->hours : 0, s->warmup,
-             s->clip, s->decay, s->ema, s->precision, (unsigned long long)pel_run_seed(c->run), s->validate != NULL,
+             s->clip, s->decay, s->ema, s->optimizer, s->precision, (unsigned long long)pel_run_seed(c->run), s->validate != NULL,
              s->validate_every);
     return status;
 }
@@ -44,7 +44,7 @@ static pel_status make_trainer(pel_course *c)
     const pel_course_params *s = c->params;
     pel_error *error = pel_run_error(c->run);
     pel_trainer_params params = {.batch = (size_t)s->batch, .schedule = {.rate = s->rate, .warmup = (uint64_t)s->warmup},
-                                 .adam = PEL_ADAM_USUAL, .clip = s->clip, .average = s->ema,
+                                 .adam = PEL_ADAM_USUAL, .muon = s->optimizer == 1, .clip = s->clip, .average = s->ema,
                                  .precision = (pel_precision)s->precision, .seed = pel_run_seed(c->run),
                                  .ranks = s->ranks};
     const char *schedule = s->schedule != NULL               ? s->schedule

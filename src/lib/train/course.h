@@ -16,6 +16,7 @@ typedef struct {
     long steps, batch, warmup, checkpoint_every, log_every, validate_every;
     double hours, rate, clip, decay, ema;
     int precision; /* pel_precision */
+    int optimizer; /* 0: Adam, 1: Muon */
     bool resume, peek;
     pel_ranks *ranks; /* NULL: alone.  All but rank 0 read the model, and serve */
 } pel_course_params;

@@ -4,7 +4,7 @@ pelinclude_HEADERS += include/pellucid/loss.h
 libpel_nn_la_SOURCES += src/lib/train/loss.c src/lib/train/loss-parse.c src/lib/train/loss-internal.h \
   src/lib/train/loss-pixel.c src/lib/train/loss-ssim.c src/lib/train/loss-fourier.c \
   src/lib/train/perceptual.c src/lib/train/adversarial.c src/lib/train/adversarial.h src/lib/train/adversarial-learn.c \
-  src/lib/train/optimizer.c src/lib/train/optimizer.h
+  src/lib/train/optimizer.c src/lib/train/optimizer.h src/lib/train/muon.c src/lib/train/muon.h
 
 # Data, checkpoints: linked into pel-train alone.
 noinst_LTLIBRARIES += libpel-train.la

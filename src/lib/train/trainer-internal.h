@@ -32,6 +32,8 @@ struct pel_trainer {
     const float *const **inputs; /* as pel_gradient_run wants them: pointers into samples */
     const float **estimates, **truths; /* as pel_loss_learn does */
     float *along;                /* the gradient */
+    pel_muon_matrix *matrices;   /* NULL: all weights are Adam's */
+    size_t matrix_count;
 };
 
 /* trainer.c.  Everything for pairs of state.pair. */

@@ -39,6 +39,7 @@ void pel_trainer_free(pel_trainer *t)
     pel_train_state_free(&t->state);
     pel_free(t->pictures);
     pel_free(t->along);
+    free(t->matrices);
     free(t->values);
     free(t->inputs);
     free(t->estimates);
@@ -109,6 +110,21 @@ static pel_status set_samples(const pel_context *ctx, pel_trainer *t)
     return PEL_OK;
 }
 
+static pel_status find_matrices(const pel_context *ctx, pel_trainer *t)
+{
+    size_t count;
+    const pel_parameter *p = pel_gradient_parameters(t->gradient, &count);
+    t->matrices = calloc(count + 1, sizeof *t->matrices);
+    if (t->matrices == NULL)
+        return pel_error_set(ctx->error, PEL_ENOMEM, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        pel_muon_matrix matrix = {.offset = p[i].offset};
+        if (pel_muon_takes(p[i].tensor, &matrix))
+            t->matrices[t->matrix_count++] = matrix;
+    }
+    return PEL_OK;
+}
+
 pel_status trainer_compile(const pel_context *ctx, pel_trainer *t)
 {
     const pel_cnn_pair *p = &t->state.pair;
@@ -123,6 +139,8 @@ pel_status trainer_compile(const pel_context *ctx, pel_trainer *t)
     if (pel_gradient_size(t->gradient) == 0)
         return pel_error_set(ctx->error, PEL_EINVAL, "the model has no weights to train");
     status = pel_loss_prepare(ctx, t->loss, p->target, pel_pool_threads(ctx->pool));
+    if (status == PEL_OK && t->params.muon)
+        status = find_matrices(ctx, t);
     return status == PEL_OK ? set_samples(ctx, t) : status;
 }
 
@@ -284,8 +302,14 @@ pel_status pel_trainer_step(const pel_context *ctx, pel_trainer *t, double done,
     if (t->params.clip > 0 && report->norm > t->params.clip)
         scale *= t->params.clip / report->norm;
     s->now.step++;
-    pel_adam_step(ctx, &t->params.adam, s->now.step, report->rate, s->count, t->along, scale, s->weights, s->first,
-                  s->second);
+    if (t->params.muon)
+        status = pel_muon_step(ctx, &t->params.adam, s->now.step, report->rate, s->count, t->matrices, t->matrix_count,
+                               t->along, scale, s->weights, s->first, s->second);
+    else
+        pel_adam_step(ctx, &t->params.adam, s->now.step, report->rate, s->count, t->along, scale, s->weights, s->first,
+                      s->second);
+    if (status != PEL_OK)
+        return status;
     pel_average_step(ctx, t->params.average, s->now.step, s->count, s->weights, s->average);
     status = pel_loss_learns(t->loss) ? learn(ctx, t, report) : PEL_OK;
     return status == PEL_OK ? trainer_load_all(ctx, t) : status;

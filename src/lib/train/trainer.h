@@ -9,6 +9,7 @@
 #include <pellucid/loss.h>
 
 #include "checkpoint.h"
+#include "muon.h"
 #include "optimizer.h"
 #include "ranks.h"
 
@@ -16,6 +17,7 @@ typedef struct {
     size_t batch;          /* pairs of a step */
     pel_schedule schedule;
     pel_adam adam;
+    bool muon;             /* for the matrices */
     double clip;           /* greatest norm of the gradient; 0: any */
     double average;        /* decay of the average of weights; 0: it is the weights */
     pel_precision precision;
