@@ -57,6 +57,22 @@ for precision in fp32 bf16; do
 done
 ok [ "$(cksum <fp32.tif)" != "$(cksum <bf16.tif)" ]
 
+# Muon, where a layer is a matrix; stopped and gone on with, it is the same run.
+muon="${short[*]} -m wide.onnx --optimizer muon --schedule constant"
+pipe_is 0 "pel-train $muon -o muon.onnx --steps 6 --validate val.pel --validate-every 6 --log muon.tsv <pairs.pel"
+ok awk -F '\t' 'NR > 1 && $5 != "-" { v[++n] = $5 } END { exit !(n == 2 && v[2] > v[1] + 0.3) }' muon.tsv
+pipe_is 0 "pel-train $muon -o half.onnx --steps 3 --checkpoint muon.ck <pairs.pel"
+pipe_is 0 "pel-train $muon -o again.onnx --steps 6 --checkpoint muon.ck --resume <pairs.pel"
+pipe_is 0 "pel-train $muon -o whole.onnx --steps 6 <pairs.pel"
+pel-cnn -m again.onnx <val.pel | pel-write -q --type f32 again.tif
+pel-cnn -m whole.onnx <val.pel | pel-write -q --type f32 whole.tif
+ok cmp -s again.tif whole.tif
+pipe_is 0 "pel-train ${short[*]} -m wide.onnx --schedule constant -o adam.onnx --steps 6 <pairs.pel"
+pel-cnn -m adam.onnx <val.pel | pel-write -q --type f32 adam.tif
+ok [ "$(cksum <adam.tif)" != "$(cksum <whole.tif)" ]
+pipe_is 1 "pel-train ${short[*]} -m wide.onnx --schedule constant -o no.onnx --steps 9 --checkpoint muon.ck --resume <pairs.pel"
+said 'optimizer'
+
 # Commands take turns, are started again, and find their number in SEED.
 turns=(--pairs-from 'echo "a $SEED" >>seeds; pel-cat <six.pel' --pairs-from 'echo "b $SEED" >>seeds; pel-cat <two.pel')
 pel-cat --images 0-5 <pairs.pel >six.pel
