@@ -11,7 +11,7 @@
 #include <pellucid/number.h>
 
 typedef struct {
-    pel_range length, turn, zoom, layers, highlights;
+    pel_range length, turn, zoom, bend, layers, highlights;
     long samples;
     const char *transfer;
     int border;
@@ -35,6 +35,8 @@ static const pel_option options[] = {
      "turn about a random place, in degrees"},
     {"zoom", 0, PEL_OPT_RANGE, AT(zoom), 0, 0.5, "0..0.02", "Z[..Z]", NULL,
      "growth or shrinkage about that place, relative: a way forward or back"},
+    {"bend", 0, PEL_OPT_RANGE, AT(bend), 0, 2, "1", "B[..B]", NULL,
+     "how much movements bend, change their speed and tremble: 0 straight and even, as in short exposures, 1 as a hand does"},
     {"layers", 0, PEL_OPT_RANGE, AT(layers), 0, PEL_LAYERS, "0..2", "N[..N]", NULL,
      "things that move by themselves, by movements from the same ranges"},
     {"samples", 0, PEL_OPT_INTEGER_AUTO, AT(samples), 1, 10000, "auto", "S", NULL,
@@ -100,6 +102,7 @@ static pel_status draw_all(pel_run *run, pel_size size, draw *d)
     pel_exposure_ranges ranges = {{s->length.low, s->length.high},
                                   {s->turn.low, s->turn.high},
                                   {s->zoom.low, s->zoom.high},
+                                  {s->bend.low, s->bend.high},
                                   {(size_t)s->layers.low, (size_t)s->layers.high}};
     d->gamma = st->gamma.low + pel_rng_uniform(rng) * (st->gamma.high - st->gamma.low);
     d->highlights = s->highlights.low * pow(s->highlights.high / s->highlights.low, pel_rng_uniform(rng));
@@ -126,6 +129,8 @@ static pel_status tell(pel_run *run, const draw *d, pel_frame *image)
     say(text, sizeof text, "zoom", d->extents[0].zoom);
     say(text, sizeof text, "layers", (double)d->exposure.layer_count);
     say(text, sizeof text, "samples", (double)d->instants);
+    if (d->extents[0].bend != 1)
+        say(text, sizeof text, "bend", d->extents[0].bend);
     if (d->gamma > 1)
         say(text, sizeof text, "gamma", d->gamma);
     if (d->highlights > 1)

@@ -58,16 +58,17 @@ typedef struct {
     double length[2]; /* of the path, samples */
     double turn[2];   /* between its extremes, degrees, at most 30 */
     double zoom[2];   /* between its extremes, relative to the picture's size, at most 0.5 */
+    double bend[2];   /* how far it departs from going straight and evenly, relative to a hand in a long exposure */
     size_t layers[2];
 } pel_exposure_ranges;
 
 /* What was drawn for one movement. */
 typedef struct {
-    double length, turn, zoom;
+    double length, turn, zoom, bend;
 } pel_extent;
 
 /* Draws an exposure of a picture of this size: a path of random direction that bends, changes its speed and
- * trembles; a turn and a zoom, either way, about a random place; and layers, each with such a movement of its
+ * trembles (bend 0: none of it, as in the short exposures of video); a turn and a zoom, either way, about a random place; and layers, each with such a movement of its
  * own.  extents[0] is the camera's, the others are those of the layers. */
 void pel_exposure_draw(const pel_exposure_ranges *ranges, pel_size size, pel_rng *rng, pel_exposure *exposure,
                        pel_extent extents[PEL_LAYERS + 1]);

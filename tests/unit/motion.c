@@ -352,12 +352,36 @@ static void test_grey(void)
 
 /* ---- Random ones */
 
-static void draw(uint64_t stream, pel_size size, pel_exposure *e, pel_extent *extents)
+static void draw_bent(uint64_t stream, double low, double high, pel_size size, pel_exposure *e, pel_extent *extents)
 {
-    pel_exposure_ranges ranges = {{3, 12}, {0.5, 4}, {0.01, 0.1}, {1, 3}};
+    pel_exposure_ranges ranges = {{3, 12}, {0.5, 4}, {0.01, 0.1}, {low, high}, {1, 3}};
     pel_rng *rng = pel_rng_new(5, stream);
     pel_exposure_draw(&ranges, size, rng, e, extents);
     pel_rng_free(rng);
+}
+
+static void draw(uint64_t stream, pel_size size, pel_exposure *e, pel_extent *extents)
+{
+    draw_bent(stream, 0, 1, size, e, extents);
+}
+
+/* Bend 0: straight, evenly, in the direction and by the extent of the bent one. */
+static void test_straight(void)
+{
+    pel_extent extents[PEL_LAYERS + 1], bent_extents[PEL_LAYERS + 1];
+    pel_exposure e, bent;
+    for (uint64_t n = 0; n < 20; n++) {
+        draw_bent(n, 0, 0, pel_size_make(W, H, 1, 1), &e, extents);
+        draw_bent(n, 1, 1, pel_size_make(W, H, 1, 1), &bent, bent_extents);
+        const pel_motion *m = &e.layers[0].motion, *b = &bent.layers[0].motion;
+        CHECK(extents[1].bend == 0 && bent_extents[1].bend == 1 && extents[1].length == bent_extents[1].length);
+        CHECK_NEAR(hypot(m->x.rate[0], m->y.rate[0]), extents[1].length, 1e-9);
+        CHECK_NEAR(m->x.rate[0] * b->y.rate[0], m->y.rate[0] * b->x.rate[0], 1e-9);
+        for (double t = -0.5; t <= 0.5; t += 0.125) {
+            CHECK_NEAR(pel_track_at(&m->x, t), m->x.rate[0] * t, 1e-12);
+            CHECK_NEAR(pel_track_at(&m->turn, t) * 180 / M_PI, copysign(extents[1].turn, m->turn.rate[0]) * t, 1e-9);
+        }
+    }
 }
 
 static void test_draw(void)
@@ -379,6 +403,7 @@ static void test_draw(void)
                 low = fmin(low, turn);
                 high = fmax(high, turn);
             }
+            CHECK(extents[k].bend >= 0 && extents[k].bend <= 1);
             CHECK(extents[k].length >= 3 && extents[k].length <= 12);
             CHECK_NEAR(length, extents[k].length, 0.01 * length);
             CHECK_NEAR((high - low) * 180 / M_PI, extents[k].turn, 0.01 * extents[k].turn);
@@ -436,6 +461,7 @@ int main(void)
     test_layers();
     test_grey();
     test_draw();
+    test_straight();
     test_same_everywhere();
     pel_transfer_free(linear);
     pel_transfer_free(srgb);

@@ -63,30 +63,46 @@ static double track_range(const pel_track *track)
     return high - low;
 }
 
-/* A turn or zoom of that extent, one way or the other. */
-static pel_track draw_scalar(pel_rng *rng, double extent)
+/* A turn or zoom, one way or the other, of no extent yet. */
+static pel_track draw_scalar(pel_rng *rng)
 {
     double sign = pel_rng_uniform(rng) < 0.5 ? -1 : 1;
-    pel_track track = draw_track(rng, sign, TREMOR * pel_rng_uniform(rng));
-    scale_track(&track, extent / track_range(&track));
-    return track;
+    return draw_track(rng, sign, TREMOR * pel_rng_uniform(rng));
 }
 
 static pel_extent draw_motion(const pel_exposure_ranges *r, pel_rng *rng, pel_motion *motion)
 {
-    pel_extent extent;
+    pel_extent extent = {.bend = 1};
     extent.length = between(rng, r->length);
     extent.turn = between(rng, r->turn);
     extent.zoom = between(rng, r->zoom);
     double angle = 2 * M_PI * pel_rng_uniform(rng), tremor = TREMOR * pel_rng_uniform(rng);
     motion->x = draw_track(rng, cos(angle), tremor);
     motion->y = draw_track(rng, sin(angle), tremor);
-    double scale = extent.length / path_length(&motion->x, &motion->y);
+    motion->turn = draw_scalar(rng);
+    motion->zoom = draw_scalar(rng);
+    return extent;
+}
+
+static void bend_track(pel_track *track, double bend)
+{
+    for (int k = 1; k < 3; k++)
+        track->rate[k] *= bend;
+    for (int k = 0; k < PEL_TREMORS; k++)
+        track->tremor[k] *= bend;
+}
+
+/* How far it departs from going straight, evenly; then how far it goes in all. */
+static void settle_motion(const pel_extent *extent, pel_motion *motion)
+{
+    pel_track *const tracks[] = {&motion->x, &motion->y, &motion->turn, &motion->zoom};
+    for (size_t i = 0; i < 4; i++)
+        bend_track(tracks[i], extent->bend);
+    double scale = extent->length / path_length(&motion->x, &motion->y);
     scale_track(&motion->x, scale);
     scale_track(&motion->y, scale);
-    motion->turn = draw_scalar(rng, extent.turn * M_PI / 180);
-    motion->zoom = draw_scalar(rng, log1p(extent.zoom));
-    return extent;
+    scale_track(&motion->turn, extent->turn * M_PI / 180 / track_range(&motion->turn));
+    scale_track(&motion->zoom, log1p(extent->zoom) / track_range(&motion->zoom));
 }
 
 /* 20 to 70 % of the shorter side wide, anywhere, of the picture's own stuff from anywhere, turned in any of the eight ways. */
@@ -120,5 +136,9 @@ void pel_exposure_draw(const pel_exposure_ranges *r, pel_size size, pel_rng *rng
     for (size_t i = 0; i < e->layer_count; i++) {
         draw_blob(size, rng, &e->layers[i]);
         extents[i + 1] = draw_motion(r, rng, &e->layers[i].motion);
+    }
+    for (size_t i = 0; i <= e->layer_count; i++) {
+        extents[i].bend = between(rng, r->bend);
+        settle_motion(&extents[i], i == 0 ? &e->camera : &e->layers[i - 1].motion);
     }
 }
