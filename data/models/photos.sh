@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 #   data/models/photos.sh FOLDER       writes FOLDER/*.ppm and, in grey, FOLDER/grey/*.pgm, 8 bits
-#   data/models/photos.sh FOLDER N     of the first N rows only: the denoisers have seen those of 41
+#   data/models/photos.sh FOLDER N     of the first N rows only
 #   data/models/photos.sh FOLDER N 1/2 and each reduced by that: features.onnx has seen 20, halved
 #
 # photos.tsv names package, file (of an .edj, .rcc or .pk3 the member), how it is reduced, author, licence and checksum of

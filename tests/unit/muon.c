@@ -97,6 +97,16 @@ static void test_singular_values(void)
     CHECK(worst_turned < 5e-3, "%g", worst_turned);
     for (double s = 0.02; s < 1; s += 0.01)
         CHECK(plain_value(s) > 0.65 && plain_value(s) < 1.25, "%g: %g", s, plain_value(s));
+    /* Rows that are next to nothing stay so, and the others do not see them. */
+    for (size_t k = 0; k < N; k++) {
+        in[3 * N + k] *= 1e-20f;
+        in[7 * N + k] = 0;
+    }
+    CHECK(pel_muon_orthogonalise(M, N, in, out, NULL) == PEL_OK);
+    for (size_t k = 0; k < N; k++)
+        in[3 * N + k] = 0;
+    CHECK(pel_muon_orthogonalise(M, N, in, in, NULL) == PEL_OK);
+    CHECK(memcmp(in, out, sizeof in) == 0);
     float zeros[16 * 16] = {0};
     CHECK(pel_muon_orthogonalise(16, 16, zeros, zeros, NULL) == PEL_OK);
     CHECK_NEAR(zeros[17], 0, 0);

@@ -13,6 +13,7 @@
 #define LEAST_SIDE 16
 #define MOMENTUM 0.95f
 #define LIKE_ADAM 0.2 /* Liu et al., equation 4 */
+#define LEAST_SHARE 1e-10f /* of the norm; channels that hardly learn have less, and denormal products take ten times as long */
 
 bool pel_muon_takes(const pel_model_tensor *tensor, pel_muon_matrix *matrix)
 {
@@ -121,7 +122,7 @@ static void orthogonalise(const nn_kernels *kernels, size_t rows, size_t columns
     else
         transpose(rows, columns, in, w.x);
     for (size_t i = 0; i < count; i++)
-        w.x[i] *= scale;
+        w.x[i] = fabsf(w.x[i]) * scale < LEAST_SHARE ? 0 : w.x[i] * scale;
     newton_schulz(kernels, &w);
     if (wide)
         memcpy(out, w.x, count * sizeof(float));
