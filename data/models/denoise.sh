@@ -8,6 +8,8 @@
 # white Gaussian noise of sigma 0 to 50/255 from photographs, and from smaller copies of them, which are sharper to the pixel.
 # An hour and a quarter on two cores for grey, a third of that for colour, which begins with the weights of the grey one: train
 # that first.  STEPS=20 tries the recipe in some minutes.
+#
+# The denoise-color.onnx that ships is of this recipe's earlier form (commit c288aef): it waits for its training.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
