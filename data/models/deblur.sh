@@ -7,8 +7,8 @@
 # A residual U-Net learns to make sharp what moved, shook or was out of focus, without being told how.  Pairs are photographs
 # by turns: seen by a camera that moves among things that move, as they are and softer, as frames of video are; convolved with
 # the path of a hand's shake; and out of focus; then some noise.  Most movements are straight and even, as in short exposures:
-# from those that bend and tremble it learned little more than to sharpen, in any time.  Twenty-five minutes on two cores,
-# deblur-light a third of it.  STEPS=20 tries the recipe.
+# from those that bend and tremble it learned little more than to sharpen in an hour.  deblur took 25 minutes of two cores.
+# STEPS=20 tries the recipe.
 #
 # The deblur-light.onnx that ships is of this recipe's earlier form (commit 21efb98): it waits for its training.
 set -euo pipefail

@@ -6,8 +6,8 @@
 #
 # A residual U-Net at half the resolution that is told the noise level (FFDNet's inputs, DRUNet's layers) learns to remove
 # white Gaussian noise of sigma 0 to 50/255 from photographs, and from smaller copies of them, which are sharper to the pixel.
-# An hour and a quarter on two cores for grey, a third of that for colour, which begins with the weights of the grey one: train
-# that first.  STEPS=20 tries the recipe in some minutes.
+# 24000 steps are an hour of two cores, and then some minutes for --uncertainty.  Colour begins with the weights of the grey one:
+# train that first.  STEPS=20 tries the recipe in some minutes.
 #
 # The denoise-color.onnx that ships is of this recipe's earlier form (commit c288aef): it waits for its training.
 set -euo pipefail

@@ -31,14 +31,14 @@ ok [ "$(pel-shake --seed 4 <first.pel | samples image | wc -c)" -gt 50400 ]
 ok cmp <(pel-shake --seed 4 <first.pel | samples image) <(pel-cat --images 0 drawn.pel | samples image)
 ok [ "$(pel-shake --seed 4 --length 7 --zoom 0.1 <six.pel | keys | value turn)" = "$(keys <drawn.pel | value turn)" ]
 
-pel-shake <six.pel >drawn0.pel
 # Ranges hold, and one number is that number.
 pel-shake --length 2..5 --turn 1..2 --zoom 0.05..0.1 --layers 1..3 <six.pel | keys >ranges
 ok [ "$(wc -l <ranges)" -eq 6 ]
 ok awk -F '[=,]' '!($2 >= 2 && $2 <= 5 && $4 >= 1 && $4 <= 2 && $6 >= 0.05 && $6 <= 0.1 && $8 >= 1 && $8 <= 3) { exit 1 }' ranges
 ok [ "$(pel-shake --length 6.5 --layers 2 <six.pel | keys | value length | sort -u)" = 6.5 ]
 ok [ "$(pel-shake --bend 0..0.5 <six.pel | keys | value bend | awk '!($1 >= 0 && $1 <= 0.5)' | wc -l)" = 0 ]
-ok bash -c '! pel-shake <six.pel | pel-info | grep -q bend='
+pel-shake <six.pel >drawn0.pel
+ok [ "$(keys <drawn0.pel | grep -vc bend=)" = 6 ]
 ok cmp <(pel-shake --bend 0.5 <six.pel | keys | value length) <(keys <drawn0.pel | value length)
 ok [ "$(pel-shake --bend 0.5 <six.pel | samples image | cksum)" != "$(samples image <drawn0.pel | cksum)" ]
 ok [ "$(pel-shake --samples 9 <six.pel | keys | value samples | sort -u)" = 9 ]

@@ -30,9 +30,10 @@ static pel_track draw_track(pel_rng *rng, double straight, double tremor)
     return track;
 }
 
-static void scale_track(pel_track *track, double factor)
+/* From that power of time on: 0, all of it; 1, what is not straight and even. */
+static void scale_track(pel_track *track, int power, double factor)
 {
-    for (int k = 0; k < 3; k++)
+    for (int k = power; k < 3; k++)
         track->rate[k] *= factor;
     for (int k = 0; k < PEL_TREMORS; k++)
         track->tremor[k] *= factor;
@@ -84,25 +85,17 @@ static pel_extent draw_motion(const pel_exposure_ranges *r, pel_rng *rng, pel_mo
     return extent;
 }
 
-static void bend_track(pel_track *track, double bend)
-{
-    for (int k = 1; k < 3; k++)
-        track->rate[k] *= bend;
-    for (int k = 0; k < PEL_TREMORS; k++)
-        track->tremor[k] *= bend;
-}
-
 /* How far it departs from going straight, evenly; then how far it goes in all. */
 static void settle_motion(const pel_extent *extent, pel_motion *motion)
 {
     pel_track *const tracks[] = {&motion->x, &motion->y, &motion->turn, &motion->zoom};
     for (size_t i = 0; i < 4; i++)
-        bend_track(tracks[i], extent->bend);
+        scale_track(tracks[i], 1, extent->bend);
     double scale = extent->length / path_length(&motion->x, &motion->y);
-    scale_track(&motion->x, scale);
-    scale_track(&motion->y, scale);
-    scale_track(&motion->turn, extent->turn * M_PI / 180 / track_range(&motion->turn));
-    scale_track(&motion->zoom, log1p(extent->zoom) / track_range(&motion->zoom));
+    scale_track(&motion->x, 0, scale);
+    scale_track(&motion->y, 0, scale);
+    scale_track(&motion->turn, 0, extent->turn * M_PI / 180 / track_range(&motion->turn));
+    scale_track(&motion->zoom, 0, log1p(extent->zoom) / track_range(&motion->zoom));
 }
 
 /* 20 to 70 % of the shorter side wide, anywhere, of the picture's own stuff from anywhere, turned in any of the eight ways. */

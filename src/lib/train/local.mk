@@ -1,6 +1,6 @@
 pelinclude_HEADERS += include/pellucid/loss.h
 
-# Training: losses, and the optimizer, which critics have too.
+# Training: losses, and optimizers: critics have Adam too, and Muon runs on the engine's kernels.
 libpel_nn_la_SOURCES += src/lib/train/loss.c src/lib/train/loss-parse.c src/lib/train/loss-internal.h \
   src/lib/train/loss-pixel.c src/lib/train/loss-ssim.c src/lib/train/loss-fourier.c \
   src/lib/train/perceptual.c src/lib/train/adversarial.c src/lib/train/adversarial.h src/lib/train/adversarial-learn.c \
