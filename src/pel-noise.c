@@ -41,8 +41,12 @@ static pel_status start(pel_run *run)
     pel_range *sigma = &st->sigma;
     if (count == 1 &&
         (!pel_number_range(operands[0], &sigma->low, &sigma->high) || !(sigma->low >= 0)))
-        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "'%s' is no standard deviation",
-                             operands[0]);
+        return pel_error_set(pel_run_error(run), PEL_EUSAGE, "'%s' is no standard deviation%s",
+                             operands[0],
+                             strstr(operands[0], "..") != NULL
+                                 ? ": each end is a number of its own, the low one first, as in "
+                                   "10/255..50/255"
+                                 : "");
     return PEL_OK;
 }
 

@@ -99,7 +99,7 @@ ok awk '$1 < 100 || $1 > 10000 { exit 1 } { low += $1 < 1000 } END { exit !(low 
 
 # Usage.
 is 2 pel-noise 2..1
-said "'2..1' is no standard deviation"
+said "'2..1' is no standard deviation: each end is a number of its own, the low one first"
 is 2 pel-noise --poisson --gain 9..3
 said 'a range A..B of such, or auto, is needed'
 is 2 pel-noise --readnoise 0..-1 --gain 2
