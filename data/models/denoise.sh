@@ -6,15 +6,15 @@
 #
 # A residual U-Net at half the resolution that is told the noise level (FFDNet's inputs, DRUNet's layers) learns to remove
 # white Gaussian noise of sigma 0 to 50/255 from photographs, and from smaller copies of them, which are sharper to the pixel.
-# 24000 steps are an hour of two cores, and then some minutes for --uncertainty.  Colour begins with the weights of the grey one:
+# Grey takes two hours of two cores, and then some minutes for --uncertainty.  Colour begins with the weights of the grey one:
 # train that first.  STEPS=20 tries the recipe in some minutes.
 #
 # The denoise-color.onnx that ships is of this recipe's earlier form (commit c288aef): it waits for its training.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  gray) range=1 channels=1 steps=24000 rate=2e-3 folder=photos/grey small=reduced-grey decode='djpeg -grayscale' share=28 ;;
-  color) range=3 channels=3 steps=8000 rate=1e-3 folder=photos small=reduced decode=djpeg share=60 ;;
+  gray) range=1 channels=1 steps=(24000 11000 2500) rate=2e-3 folder=photos/grey small=reduced-grey decode='djpeg -grayscale' share=28 ;;
+  color) range=3 channels=3 steps=(8000 4000 1000) rate=1e-3 folder=photos small=reduced decode=djpeg share=60 ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
@@ -42,13 +42,24 @@ if [ ! -e $net.pel ]; then
   pel-cat $net-15.pel $net-25.pel $net-50.pel >$net.new
   mv $net.new $net.pel
 fi
-pairs() { # FILES
-  echo "pel-read --shuffle --epochs 1 --seed \$SEED $1 | pel-crop --random 96 --repeat 20 --augment --seed \$SEED |
-    pel-cat --shuffle 3000 --seed \$SEED | pel-noise 0..50/255 --seed \$SEED"
+pairs() { # FILES, side of patches, patches that are shuffled, NOISE
+  echo "pel-read --shuffle --epochs 1 --seed \$SEED $1 | pel-crop --random $2 --repeat 20 --augment --seed \$SEED |
+    pel-cat --shuffle $3 --seed \$SEED | pel-noise $4 --seed \$SEED"
 }
-pel-train -m $net-0.onnx -o $net.onnx --steps ${STEPS:-$steps} --batch 12 --optimizer muon --lr $rate --warmup 300 --clip 20 \
-  --loss psnr --seed 1 --validate $net.pel --validate-every 2000 --log $net.tsv --log-every 200 --checkpoint $net.ckpt \
-  --checkpoint-every 500 --resume --pairs-from "$(pairs "$folder/*.p?m")" --pairs-from "$(pairs "$small/*.p?m")"
+train() { # MODEL, RESULT, STEPS, OPTION...
+  pel-train -m "$1.onnx" -o "$2.onnx" --steps "${STEPS:-$3}" --optimizer muon --clip 20 --loss psnr --validate $net.pel \
+    --validate-every 500 --log "$2.tsv" --log-every 200 --checkpoint "$2.ckpt" --checkpoint-every 500 --resume "${@:4}"
+}
+# First much from small patches, at a high rate; then larger ones and more noise: the more of it, the farther what tells of a
+# sample lies from it.
+train $net-0 $net-1 ${steps[0]} --batch 12 --lr $rate --warmup 300 --seed 1 \
+  --pairs-from "$(pairs "$folder/*.p?m" 96 3000 0..50/255)" --pairs-from "$(pairs "$small/*.p?m" 96 3000 0..50/255)"
+train $net-1 $net-2 ${steps[1]} --batch 8 --lr 8e-4 --warmup 300 --seed 2 \
+  --pairs-from "$(pairs "$folder/*.p?m" 128 2000 0..50/255)" --pairs-from "$(pairs "$small/*.p?m" 128 2000 0..50/255)" \
+  --pairs-from "$(pairs "$folder/*.p?m" 128 2000 20/255..55/255)" --pairs-from "$(pairs "$small/*.p?m" 128 2000 20/255..55/255)"
+train $net-2 $net ${steps[2]} --batch 6 --lr 6e-4 --warmup 100 --seed 3 \
+  --pairs-from "$(pairs "$folder/*.p?m" 176 1500 0..50/255)" --pairs-from "$(pairs "$small/*.p?m" 176 1500 0..50/255)" \
+  --pairs-from "$(pairs "$folder/*.p?m" 176 1500 25/255..55/255)" --pairs-from "$(pairs "$small/*.p?m" 176 1500 25/255..55/255)"
 
 # How large its errors are, and those of pel-pnp with it, and what it is for.
 SIDE=192 SHARE=4 "$here/calibrate.sh" $net.onnx $folder/*.p?m
