@@ -31,7 +31,7 @@ static const pel_option options[] = {
     {"model", 'm', PEL_OPT_TEXT, COURSE(model), 0, 0, NULL, "NAME|FILE", NULL,
      "the model to start from: an ONNX file (pel-net writes untrained ones), or the name of one in the models' folder"},
     {"output", 'o', PEL_OPT_TEXT, COURSE(output), 0, 0, NULL, "FILE", NULL,
-     "the trained model: with --validate the best that was met, and the last as NAME-last.onnx; with --plot the drawing"},
+     "the trained model: with --validate the best that was met, and beside NAME.onnx the last as NAME-last.onnx; with --plot the drawing"},
     {"steps", 0, PEL_OPT_INTEGER, COURSE(steps), 0, 1e9, "0", "N", NULL, "steps to train for; 0: until the stream ends"},
     {"hours", 0, PEL_OPT_REAL, COURSE(hours), 0, 10000, "0", "X", NULL, "stop after that time; 0: no limit"},
     {"batch", 0, PEL_OPT_INTEGER, COURSE(batch), 1, 65536, "16", "N", NULL, "pairs of a step"},

@@ -56,7 +56,7 @@ if [ ! -e deblur.pel ]; then
   mv deblur.new deblur.pel
 fi
 # From easy to hard: which of two directions a movement had can be learned in a few minutes; with many directions and lengths at
-# once a net learns to sharpen all alike, and stays there for hours.
+# once a net learned to sharpen all alike, and was still there after an hour.
 train "$net-0" "$net-1" 600 --lr 2e-3 --warmup 100 --ema 0.99 --seed 2 \
   --pairs-from "$(pairs 'photos/*.ppm' "$blur motion:length=6..8,angle=0" 1000 0..1/255)" \
   --pairs-from "$(pairs 'soft/*.ppm' "$blur motion:length=6..8,angle=90" 1000 0..1/255)"

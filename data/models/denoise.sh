@@ -5,7 +5,7 @@
 #   data/models/denoise.sh gray|color [FOLDER]   works in FOLDER (default ./models-work), the programs in PATH; resumable
 #
 # A residual U-Net at half the resolution that is told the noise level (FFDNet's inputs, DRUNet's layers) learns to remove
-# white Gaussian noise of sigma 0 to 50/255 from photographs, and from smaller copies of them, which are sharper to the pixel.
+# white Gaussian noise of sigma 0 to 50/255 from photographs, and from smaller copies of them.
 # Grey takes two hours of two cores, and then some minutes for --uncertainty.  Colour begins with the weights of the grey one:
 # train that first.  STEPS=20 tries the recipe in some minutes.
 #
