@@ -37,8 +37,10 @@ static void stop(pel_run *run)
 static pel_status restore(pel_run *run, const pel_bundle *bundle, pel_solver *solver)
 {
     const settings *s = pel_run_settings(run);
-    double white = pel_frame_real(bundle->image, "white", 1), black = pel_frame_real(bundle->image, "black", 0);
-    pel_tv_params params = {(pel_tv_prior)s->prior, s->strength, s->iterations, white - black};
+    double black, white;
+    if (pel_frame_scale(solver->data, &black, &white))
+        pel_note(run, "the data have no key white: their greatest sample, %.6g, is taken", white);
+    const pel_tv_params params = {(pel_tv_prior)s->prior, s->strength, s->iterations, white - black};
     pel_tv_report report;
     pel_frame *estimate;
     pel_status status = pel_frame_like(bundle->image, "image", solver->problem.size, &estimate,

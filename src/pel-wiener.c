@@ -46,12 +46,10 @@ static pel_wiener_params choose(const settings *s, const pel_bundle *bundle)
     p.prior = s->prior > 0 ? (pel_wiener_prior)(s->prior - 1) : s->around ? PEL_WIENER_TIKHONOV : PEL_WIENER_LAPLACE;
     p.rule = s->rule > 0 ? (pel_strength_rule)(s->rule - 1) : s->around ? PEL_RULE_ERROR : PEL_RULE_LIKELIHOOD;
     if (s->around) {
-        pel_stats samples = pel_stats_of(pel_frame_floats(bundle->image), pel_size_count(bundle->image->size));
-        p.range = pel_frame_real(bundle->image, "white", (double)samples.max) -
-                  pel_frame_real(bundle->image, "black", (double)samples.min);
+        double black, white;
+        pel_frame_scale(bundle->image, &black, &white);
+        p.range = white - black;
     }
-    if (!(p.range > 0)) /* a plane */
-        p.range = 1;
     return p;
 }
 

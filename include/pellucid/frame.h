@@ -68,6 +68,9 @@ uint8_t *pel_frame_bytes(const pel_frame *frame);
 const char *pel_frame_key(const pel_frame *frame, const char *name);
 /* A key's value as a real number; `otherwise` when the key is missing or no number. */
 double pel_frame_real(const pel_frame *frame, const char *name, double otherwise);
+/* Full scale: the keys black (else 0) and white; without a white above black the greatest finite sample, or, where that is
+ * not above black either, black + 1.  True when white was guessed so.  For frames of float32. */
+bool pel_frame_scale(const pel_frame *frame, double *black, double *white);
 /* Sets, replaces or (value NULL) removes a key.  PEL_EINVAL when the name is not
  * [A-Za-z_][A-Za-z0-9_.-]* or is `h`, `bytes` or `crc`. */
 pel_status pel_frame_set(pel_frame *frame, const char *name, const char *value, pel_error *error);

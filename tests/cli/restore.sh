@@ -14,6 +14,20 @@ for solver in pel-wiener pel-rl pel-tv "pel-tv --prior hyper-laplacian"; do
   again=$($solver <restored.pel | psnr)
   ok awk -v a="$after" -v b="$again" 'BEGIN { exit !(b > a - 1.5) }'
 done
+# Samples in other units, without a key that tells their full scale: as good a picture.
+for role in image truth; do pel-write -q --role $role -f text $role.txt <blurred.pel; done
+scaled() { awk -v f="$1" '{ for (i = 1; i <= NF; i++) $i *= f } 1' "$2.txt" >"$2-$1.txt"; }
+for factor in 1 1e-4 4095 1e6; do scaled $factor image; scaled $factor truth; done
+in_units() { # FACTOR PROGRAM...
+  pel-read truth:truth-$1.txt image-$1.txt | "${@:2}" -k gauss:1.5 -s "$(awk -v f="$1" 'BEGIN { print 0.005 * f }')" |
+    pel-score --range "$(awk -v f="$1" 'BEGIN { printf "%f", f }')" | awk -F '\t' '$1 == "mean" { print $3 }'
+}
+for solver in pel-wiener pel-rl pel-tv "pel-tv --prior hyper-laplacian"; do
+  one=$(in_units 1 $solver)
+  for factor in 1e-4 4095 1e6; do
+    ok awk -v a="$one" -v b="$(in_units $factor $solver)" 'BEGIN { exit !(a > 20 && b > a - 0.05 && b < a + 0.05) }'
+  done
+done
 # Around an estimate that lost detail it brings back what the measurement has of it.
 pel-tv --strength 0.02 <blurred.pel >smooth.pel
 ok awk -v a="$(pel-wiener --around <smooth.pel | psnr)" -v b="$(psnr <smooth.pel)" 'BEGIN { exit !(a > b + 0.5) }'

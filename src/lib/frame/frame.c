@@ -248,6 +248,21 @@ double pel_frame_real(const pel_frame *frame, const char *name, double otherwise
     return value != NULL && pel_number_real(value, &number) ? number : otherwise;
 }
 
+bool pel_frame_scale(const pel_frame *frame, double *black, double *white)
+{
+    *black = pel_frame_real(frame, "black", 0);
+    *white = pel_frame_real(frame, "white", (double)NAN);
+    if (isfinite(*white) && *white > *black)
+        return false;
+    *white = *black;
+    for (size_t i = 0; i < pel_size_count(frame->size); i++)
+        if (isfinite(pel_frame_floats(frame)[i]))
+            *white = fmax(*white, (double)pel_frame_floats(frame)[i]);
+    if (!(*white > *black))
+        *white = *black + 1;
+    return true;
+}
+
 const char *pel_frame_slot(const pel_frame *frame)
 {
     const char *slot = pel_frame_key(frame, "slot");

@@ -11,18 +11,7 @@
 
 void pel_cnn_find_scale(const pel_frame *image, pel_cnn_report *report)
 {
-    size_t count = pel_size_count(image->size);
-    report->black = pel_frame_real(image, "black", 0);
-    report->white = pel_frame_real(image, "white", NAN);
-    report->white_guessed = !isfinite(report->white) || !(report->white > report->black);
-    if (!report->white_guessed)
-        return;
-    report->white = report->black;
-    for (size_t i = 0; i < count; i++)
-        if (isfinite(pel_frame_floats(image)[i]))
-            report->white = fmax(report->white, (double)pel_frame_floats(image)[i]);
-    if (!(report->white > report->black))
-        report->white = report->black + 1;
+    report->white_guessed = pel_frame_scale(image, &report->black, &report->white);
 }
 
 /* Padded by reflection about the outermost samples. */
