@@ -91,7 +91,8 @@ static pel_status start(pel_run *run)
     state *st = pel_run_state(run);
     if (s->keep > 0 && s->uncertainty != PEL_UNCERTAINTY_NONE)
         return pel_error_set(pel_run_error(run), PEL_EUSAGE,
-                             "--uncertainty tells of the model's own result, which --keep-consistent changes");
+                             "--uncertainty and --keep-consistent exclude each other: the first tells of the model's own "
+                             "result, which the second changes");
     pel_status status = pel_models_open(s->model, pel_run_memory(run), &st->model, pel_run_error(run));
     if (status == PEL_OK)
         status = pel_cnn_new(st->model, &st->cnn, pel_run_error(run));

@@ -257,7 +257,7 @@ static pel_status check(const pel_context *ctx, const pel_problem *p, const pel_
         return status;
     if (!(p->sigma > 0))
         return pel_error_set(ctx->error, PEL_EINVAL,
-                             "without a noise level there is no schedule for the denoiser: give sigma");
+                             "without noise there is no schedule for the denoiser: sigma must be above 0");
     if (params->iterations < 1 || !(params->lambda > 0) || !(params->last > 0) || !isfinite(params->sigma_first))
         return pel_error_set(ctx->error, PEL_EINVAL, "iterations, lambda and levels of noise must be above 0");
     return PEL_OK;
