@@ -123,18 +123,19 @@ typedef struct {
     long iterations;      /* >= 1; 8 */
     double lambda;        /* > 0; 0.23 */
     double sigma_first;   /* of the first denoising, sample units; at least the last is used */
-    double last;          /* of the last denoising, in units of problem->sigma; > 0 */
+    double last;          /* of the last denoising, in units of the noise of the data; > 0 */
     bool periodic;        /* the data are one period of a picture without borders */
     pel_hqs_start start;  /* where the problem has none */
-    double range;         /* as of pel_tv_params: for that start */
+    double range;         /* as of pel_tv_params: for that start, and the least noise */
 } pel_hqs_params;
 typedef struct {
     double sigma_first, sigma_last; /* of the denoiser, sample units */
 } pel_hqs_report;
 
 /* Half-quadratic splitting with a denoiser in place of the prior's step (K. Zhang et al., "Plug-and-play image
- * restoration with deep denoiser prior", IEEE TPAMI 44, 2022).  problem->sigma > 0; weights are the mask's, and
- * the sigma map's.  `estimate` has problem->size. */
+ * restoration with deep denoiser prior", IEEE TPAMI 44, 2022).  problem->sigma >= 0; less than
+ * a thousandth of the range counts as that, but where picture and border are periodic and all good, which needs sigma > 0.
+ * Weights are the mask's, and the sigma map's.  `estimate` has problem->size. */
 pel_status pel_hqs(const pel_context *ctx, const pel_problem *problem, const pel_hqs_params *params,
                    float *estimate, pel_hqs_report *report);
 

@@ -21,6 +21,11 @@
 
 #define MOST_STEPS 8 /* of conjugate gradients, a data step */
 #define TOLERANCE 1e-3 /* as wiener.c */
+/* Noise of the data that is less than this part of the range counts as this much.  The data step would trust the data so much
+ * that its few steps do not get there, and the denoiser has seen no such noise: on four pictures, four PSFs and noise of 1e-4
+ * and 1e-5, estimates were up to 20 dB worse than the blurred pictures; with this they are as good as with noise of 1e-3.
+ * Where the data step is a division it gets there, and less noise makes better pictures. */
+#define LEAST_NOISE 1e-3
 #define START_SHARE 0.2
 #define WAYS 4 /* in which a picture is shown to the denoiser */
 
@@ -30,6 +35,7 @@ typedef struct {
     const pel_context *ctx;
     const pel_problem *p;
     const pel_hqs_params *params;
+    double noise;          /* of the data, or what it counts as */
     wiener w;              /* the data step of one channel at a time */
     bool closed;           /* it is a division */
     size_t weights;        /* channels of `weight` */
@@ -255,9 +261,6 @@ static pel_status check(const pel_context *ctx, const pel_problem *p, const pel_
     pel_status status = pel_problem_check(ctx, p);
     if (status != PEL_OK)
         return status;
-    if (!(p->sigma > 0))
-        return pel_error_set(ctx->error, PEL_EINVAL,
-                             "without noise there is no schedule for the denoiser: sigma must be above 0");
     if (params->iterations < 1 || !(params->lambda > 0) || !(params->last > 0) || !isfinite(params->sigma_first))
         return pel_error_set(ctx->error, PEL_EINVAL, "iterations, lambda and levels of noise must be above 0");
     return PEL_OK;
@@ -298,7 +301,7 @@ static pel_status iterate(hqs *h, const pel_hqs_report *levels)
         double part = (double)(k + 1) / (double)params->iterations;
         double fall = params->iterations > 1 ? (double)k / (double)(params->iterations - 1) : 1;
         double level = levels->sigma_first * pow(levels->sigma_last / levels->sigma_first, fall);
-        double ratio = h->p->sigma / level;
+        double ratio = h->noise / level;
         h->w.strength = (float)(params->lambda * ratio * ratio);
         for (size_t c = 0; c < size.c && status == PEL_OK; c++)
             status = data_step(h, c);
@@ -318,12 +321,21 @@ pel_status pel_hqs(const pel_context *ctx, const pel_problem *problem, const pel
     pel_status status = check(ctx, problem, params);
     if (status != PEL_OK)
         return status;
-    report->sigma_last = params->last * problem->sigma;
+    const double least = is_observed(problem, params) ? 0 : LEAST_NOISE * (params->range > 0 ? params->range : 1);
+    const double noise = fmax(problem->sigma, least);
+    if (!(noise > 0))
+        return pel_error_set(ctx->error, PEL_EINVAL, "without noise there is no schedule for the denoiser: sigma must be "
+                                                     "above 0");
+    report->sigma_last = params->last * noise;
     report->sigma_first = fmax(params->sigma_first, report->sigma_last);
+    pel_problem noisy = *problem; /* for the start; weights that come from a map of the noise stay as they are */
+    if (noisy.sigma_map == NULL)
+        noisy.sigma = noise;
     hqs h;
     memset(&h, 0, sizeof h);
     h.ctx = ctx;
-    h.p = problem;
+    h.p = &noisy;
+    h.noise = noise;
     h.params = params;
     status = open_hqs(&h);
     if (status == PEL_OK)
