@@ -26,6 +26,7 @@ typedef struct {
     pel_complex *x, *residual, *direction; /* of conjugate gradients, as spectra without 1/n */
     float *image;
     float strength;
+    double variance; /* of the noise, as the rule has it */
     float factor;    /* alpha or beta of the step at hand */
     double *sums[3]; /* by row */
 } wiener;

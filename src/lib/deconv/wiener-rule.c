@@ -12,6 +12,8 @@
 #include "wiener-internal.h"
 
 #define SAMPLES 200000 /* of the spectrum that a rule looks at: whole rows, evenly spread */
+#define NOTHING 1e-5f  /* |K|^2 of what does not come through */
+#define ENOUGH 0.1     /* of the spectrum, or it tells nothing: between the lobes of a straight path there is leakage */
 #define LOW_LOG10 -9.0 /* strengths tried: 1e-9 to 1e3 */
 #define HIGH_LOG10 3.0
 
@@ -26,7 +28,7 @@ static void rule_sums(void *arg, size_t index, size_t worker)
 {
     const wiener *w = arg;
     size_t columns = w->grid.size.w / 2 + 1;
-    double variance = w->p->sigma * w->p->sigma * (double)w->grid.count, s = (double)w->strength;
+    double variance = w->variance * (double)w->grid.count, s = (double)w->strength;
     (void)worker;
     for (size_t r = index * WIENER_BAND; r < wiener_band_end(w, index); r++) {
         w->sums[0][r] = w->sums[1][r] = w->sums[2][r] = 0;
@@ -54,6 +56,40 @@ static void rule_sums(void *arg, size_t index, size_t worker)
     }
 }
 
+/* Sums of what the PSF cannot have let through: [0] of the power there, [1] how many; [2] how many were looked at. */
+static void beyond_sums(void *arg, size_t index, size_t worker)
+{
+    const wiener *w = arg;
+    size_t columns = w->grid.size.w / 2 + 1;
+    (void)worker;
+    for (size_t r = index * WIENER_BAND; r < wiener_band_end(w, index); r++) {
+        w->sums[0][r] = w->sums[1][r] = w->sums[2][r] = 0;
+        for (size_t k = 0; k < columns && r % row_step(w) == 0; k++) {
+            size_t i = r * columns + k;
+            w->sums[2][r] += wiener_twice(w, k);
+            if (wiener_power(w->transfer[i]) < NOTHING) {
+                w->sums[0][r] += wiener_twice(w, k) * ((double)w->work[i][0] * (double)w->work[i][0] +
+                                                       (double)w->work[i][1] * (double)w->work[i][1]);
+                w->sums[1][r] += wiener_twice(w, k);
+            }
+        }
+    }
+}
+
+/* The variance that the rule counts with.  The data as they are continued beyond their border are no blurred picture: where
+ * the PSF lets nothing through there is more than the noise, which a rule that knows the noise alone takes for signal. */
+static double effective_variance(wiener *w)
+{
+    double variance = w->p->sigma * w->p->sigma, power = 0, count = 0, all = 0;
+    wiener_in_bands(w, beyond_sums);
+    for (size_t r = 0; r < wiener_rows(w); r++) {
+        power += w->sums[0][r];
+        count += w->sums[1][r];
+        all += w->sums[2][r];
+    }
+    return count > ENOUGH * all ? fmax(variance, power / count / (double)w->grid.count) : variance;
+}
+
 /* What the rule minimises, at 10^x. */
 static double rule_value(wiener *w, pel_strength_rule rule, double x)
 {
@@ -69,7 +105,7 @@ static double rule_value(wiener *w, pel_strength_rule rule, double x)
     case PEL_RULE_GCV:
         return residual / (freedom * freedom);
     case PEL_RULE_DISCREPANCY:
-        return fabs(log(residual / (w->p->sigma * w->p->sigma)));
+        return fabs(log(residual / w->variance));
     case PEL_RULE_LIKELIHOOD:
     case PEL_RULE_ERROR: /* asks nothing of the data */
         break;
@@ -107,6 +143,7 @@ static double search(wiener *w, pel_strength_rule rule, double from, double to)
 void wiener_choose_strength(wiener *w, bool first)
 {
     double at = log10((double)w->strength);
+    w->variance = effective_variance(w);
     double from = first ? LOW_LOG10 : at - 0.6, to = first ? HIGH_LOG10 : at + 0.6;
     double best = search(w, w->params->rule, from, to);
     if (w->params->rule == PEL_RULE_LIKELIHOOD)
