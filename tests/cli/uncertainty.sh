@@ -84,7 +84,7 @@ ok [ "$(grep -c uncertainty out)" -eq 0 ]
 
 # What is refused.
 is 2 pel-cnn -m shrink.onnx --uncertainty=raw --keep-consistent
-said '--keep-consistent changes'
+said 'exclude each other'
 is 2 pel-cnn -m shrink.onnx --uncertainty=some
 said "--uncertainty 'some'"
 is 1 pel-cnn -m sum.onnx --uncertainty=raw
