@@ -7,7 +7,7 @@
 # A residual U-Net learns to make sharp what moved, shook or was out of focus, without being told how.  It begins with what is
 # easy, two directions of straight movement, goes on to any direction and more lengths, and ends with photographs seen by a camera
 # that moves among things that move, as they are and softer, as frames of video are; straight movements; defocus; and sharp ones.
-# deblur took 160 minutes of one core, deblur-light 60.  STEPS=20 tries the recipe.
+# deblur took 165 minutes of one core, deblur-light 50.  STEPS=20 tries the recipe.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
