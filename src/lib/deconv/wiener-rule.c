@@ -77,7 +77,9 @@ static void beyond_sums(void *arg, size_t index, size_t worker)
 }
 
 /* The variance that the rule counts with.  The data as they are continued beyond their border are no blurred picture: where
- * the PSF lets nothing through there is more than the noise, which a rule that knows the noise alone takes for signal. */
+ * the PSF lets nothing through there is more than the noise, which a rule that knows the noise alone takes for signal:
+ * four crops of 160x160 of set14 (pel-blur -k gauss:1.5 --border valid | pel-noise 1e-4 --seed 1 | pel-wiener | pel-score)
+ * came out at 6.4 dB, and do at 31.6; with noise of 2e-3 and more nothing changes by 0.05. */
 static double effective_variance(wiener *w)
 {
     double variance = w->p->sigma * w->p->sigma, power = 0, count = 0, all = 0;
