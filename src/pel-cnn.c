@@ -79,6 +79,8 @@ static bool print(pel_run *run, pel_status *status)
     *status = s->list ? pel_models_list(&text, pel_run_error(run)) : describe(run, s->model, &text);
     if (*status == PEL_OK)
         fputs(text, stdout);
+    if (*status == PEL_OK && text[0] == '\0')
+        pel_warn(run, "no model in %s: PELLUCID_MODELS names another folder", pel_models_folder());
     pel_free(text);
     return true;
 }
@@ -98,6 +100,9 @@ static pel_status start(pel_run *run)
         status = pel_cnn_new(st->model, &st->cnn, pel_run_error(run));
     if (status == PEL_OK && s->uncertainty != PEL_UNCERTAINTY_NONE)
         status = cnn_uncertainty_start(run, st->model, st->cnn, (pel_uncertainty_kind)s->uncertainty, &st->calibration);
+    if (status == PEL_OK && s->uncertainty == PEL_UNCERTAINTY_CALIBRATED && s->colour == PEL_CNN_LUMA)
+        pel_warn(run, "--colour luma leaves the noise of colours in: the model's uncertainty curve is too low unless it was "
+                      "fitted that way");
     return status;
 }
 

@@ -76,6 +76,9 @@ no_end
 pipe_is 0 'pel-cnn -m add.onnx -s 2 <spot.pel'
 ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
 pipe_is 0 'pel-noise 0.5 --seed 1 <spot.pel | pel-cnn -m add.onnx | pel-info'
+is 1 bash -c 'pel-cnn -m add.onnx -s 25 <spot.pel'
+said 'beyond full scale, which is 9'
+no_end
 # A model that takes one number.
 pipe_is 0 'pel-cnn -m level.onnx -s 2 <spot.pel'
 ok [ "$(text <out | head -2 | tail -1)" = '2 11 2' ]
@@ -199,6 +202,8 @@ pel-net vdsr --width 2 --depth 150 -o deep.onnx # further than 256 x 256 samples
 is 0 pel-cnn -m deep.onnx --describe
 ok grep -q '^sees	301x301 pixels' out
 mkdir models
+is 0 env PELLUCID_MODELS="$work/models" pel-cnn --list
+said "no model in $work/models"
 cp smooth.onnx models/soft.onnx
 export PELLUCID_MODELS=$work/models
 is 0 pel-cnn --list

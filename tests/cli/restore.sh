@@ -52,6 +52,22 @@ is 1 bash -c 'scene 32x32x1x1 | pel-rl -k /nonexistent.tif'
 said "is no model"
 is 1 bash -c 'scene 8x8x1x1 | pel-rl -k gauss:5 -n 2'
 said "too large for a picture"
+# Eight bits and a smooth part larger than the rest: the estimate is 0, and rounding's own noise, 1/255/sqrt(12), counts.
+awk 'BEGIN { print "P2 60 50 255"; for (i = 0; i < 3000; i++) print i < 1800 ? 180 : i * i % 97 }' >flat.pgm
+for solver in pel-wiener pel-rl pel-tv; do
+  pipe_is 0 "pel-read flat.pgm | $solver -v -k gauss:1 | pel-write -q --role sigma -f text -"
+  near "$(cat out)" 0.00113205 1e-7
+  ok grep -q 'less than that of rounding' err
+done
+# Not where the samples have been worked on since: the noise that is left is what it is.
+pipe_is 0 'pel-read flat.pgm | pel-blur -k gauss:3 | pel-wiener --rule gcv -v'
+ok grep -q 'noise estimated' err
+ok [ "$(grep -c rounding err)" -eq 0 ]
+# 25 meant as 25/255.
+for solver in pel-wiener pel-rl pel-tv; do
+  pipe_is 1 "pel-read flat.pgm | $solver -k gauss:1 -s 25"
+  said 'beyond full scale, which is 1'
+done
 # The same bytes each time, with threads that race.
 for solver in pel-wiener "pel-rl -n 5" "pel-tv -n 8"; do
   $solver -t 3 <blurred.pel | tail -c 20000 | cksum >one

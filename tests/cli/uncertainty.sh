@@ -66,6 +66,7 @@ pipe_is 0 'pel-cnn -m even.onnx --uncertainty <bare.pel | pel-info'
 ok grep -q '	sigma	.*estimated=1' out
 pipe_is 0 'scene 60x50x1x3 | pel-noise 0.02 --poisson --gain 500 | pel-cnn -m calibrated.onnx --uncertainty --colour luma | pel-info --stats'
 ok awk -F '\t' '$2 == "uncertainty" { exit !($3 == "60x50x1x3" && $5 > 0) }' out
+said 'unless it was fitted that way'
 pel-read "$top_srcdir/data/samples/cluster.fits" | pel-crop 100x80+20+20 >cluster.pel
 pipe_is 0 'pel-cnn -q -m calibrated.onnx --uncertainty --inpaint <cluster.pel | pel-info --stats'
 bad=$(pel-wiener -q -k gauss:1 <cluster.pel | pel-info --stats | awk -F '\t' '$2 == "image" { print $10 }')

@@ -65,14 +65,39 @@ static pel_status take_mask(pel_run *run, const pel_bundle *bundle, pel_solver *
     return PEL_OK;
 }
 
+/* The noise of rounding to a source's integers, uniform over a step and so a step / sqrt 12: no picture has less, and
+ * where most of one is smooth all the estimate can see is that neighbours were rounded alike.  0 for samples that are not
+ * all whole steps: they were not read as they are. */
+static double rounding_noise(const pel_frame *data)
+{
+    const char *source = pel_frame_key(data, "source");
+    const double steps = source == NULL ? 0 : strcmp(source, "u8") == 0 ? 255 : strcmp(source, "u16") == 0 ? 65535 : 0;
+    double black, white;
+    if (!(steps > 0) || pel_frame_scale(data, &black, &white))
+        return 0;
+    const float *samples = pel_frame_floats(data);
+    const double step = (white - black) / steps;
+    for (size_t i = 0; i < pel_size_count(data->size); i++) {
+        const double k = ((double)samples[i] - black) / step;
+        if (isfinite(k) && fabs(k - round(k)) > 0.01) /* float has its own rounding */
+            return 0;
+    }
+    return step / sqrt(12.0);
+}
+
 /* Option, companion, estimate: the first of these that there is. */
 static pel_status take_sigma(pel_run *run, const pel_bundle *bundle,
                              const pel_solver_settings *settings, pel_solver *solver)
 {
     pel_problem *p = &solver->problem;
     const pel_frame *sigma = pel_bundle_find(bundle, "sigma", NULL);
+    double black, white;
     if (!isnan(settings->sigma)) {
         p->sigma = settings->sigma;
+        if (!pel_frame_scale(solver->data, &black, &white) && p->sigma > white - black) /* 25 was meant for 25/255 */
+            return pel_error_set(pel_run_error(run), PEL_EINVAL,
+                                 "noise of %.4g is beyond full scale, which is %.4g: sigma is in sample units", p->sigma,
+                                 white - black);
         return PEL_OK;
     }
     if (sigma == NULL) {
@@ -81,6 +106,12 @@ static pel_status take_sigma(pel_run *run, const pel_bundle *bundle,
         if (status != PEL_OK)
             return status;
         solver->sigma_estimated = true;
+        const double least = rounding_noise(solver->data);
+        if (p->sigma < least) {
+            pel_note(run, "noise estimated: sigma %.4g, less than that of rounding, %.4g, which is taken", p->sigma, least);
+            p->sigma = least;
+            return PEL_OK;
+        }
         pel_note(run, "noise estimated: sigma %.4g", p->sigma);
         return PEL_OK;
     }

@@ -77,6 +77,10 @@ static pel_status give_sigma(const job *j, bool one, size_t z, size_t channel, f
         return PEL_OK;
     }
     s = isnan(s) ? (double)pel_frame_floats(f)[0] : s;
+    const double full = j->report->white - j->report->black;
+    if (!(s >= 0 && s <= full)) /* no picture is left in that; most likely 25 was meant for 25/255 */
+        return pel_error_set(j->ctx->error, PEL_EINVAL, "noise of %.4g is beyond full scale, which is %.4g: sigma is in "
+                             "sample units", s, full);
     for (size_t i = 0; i < count; i++)
         to[i] = (float)(s * cnn_scale(j));
     return PEL_OK;
