@@ -21,6 +21,8 @@ double tv_rule(const tv_constants *k, double sigma, double mean);
 #define TV_FIRST_MEAN 0.008 /* small: too strong a prior is where the rule starts from */
 #define TV_RULE_FROM 10
 #define TV_RULE_EVERY 10
+#define TV_CALM 6e-3 /* of white: noise above this needs no falling strength */
+#define TV_FALL 0.5  /* of the iterations, in which it falls */
 
 /* argmin_v  w |v|^p + 1/2 (v - t)^2 by a table over |t|. */
 typedef struct {

@@ -255,6 +255,14 @@ static pel_status set_strength(tv_solver *s, double strength)
     return tv_shrink_plan(s->ctx, &s->shrink, k->power, strength / (double)s->mu_prior);
 }
 
+/* Penalties are in proportion to the strength, and ADMM with small ones takes hundreds of iterations.  So where the noise
+ * is little the strength falls to its value, by equal factors, from that for noise which needs none of this. */
+static double strength_at(const tv_solver *s, double strength, double part)
+{
+    const double calm = rule(s, TV_CALM * s->range, TV_FIRST_MEAN * s->range);
+    return strength < calm && part < TV_FALL ? calm * pow(strength / calm, part / TV_FALL) : strength;
+}
+
 static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv_params *params,
                                 size_t c, double *strength, double done, double share)
 {
@@ -264,21 +272,19 @@ static pel_status solve_channel(tv_solver *s, const pel_problem *p, const pel_tv
                                     s->transfer);
     if (status == PEL_OK)
         status = load(s, p, c);
-    if (status == PEL_OK)
-        status = set_strength(s, automatic ? rule(s, p->sigma, TV_FIRST_MEAN * s->range) : *strength);
+    if (automatic)
+        *strength = rule(s, p->sigma, TV_FIRST_MEAN * s->range);
     for (long k = 0; k < iterations && status == PEL_OK; k++) {
+        status = set_strength(s, strength_at(s, *strength, (double)k / (double)iterations));
+        if (status != PEL_OK)
+            break;
         iterate(s);
         /* The rule: sum |grad x| of the estimate tells the prior's scale; see tv-internal.h. */
-        if (automatic && k >= TV_RULE_FROM && k <= iterations / 2 && k % TV_RULE_EVERY == 0) {
-            double mean = total_variation(s) / (double)s->good;
-            status = set_strength(s, rule(s, p->sigma, mean));
-        }
-        if (status == PEL_OK &&
-            !pel_context_tick(s->ctx, done + share * (double)(k + 1) / (double)iterations))
+        if (automatic && k >= TV_RULE_FROM && k <= iterations / 2 && k % TV_RULE_EVERY == 0)
+            *strength = rule(s, p->sigma, total_variation(s) / (double)s->good);
+        if (!pel_context_tick(s->ctx, done + share * (double)(k + 1) / (double)iterations))
             status = pel_error_set(s->ctx->error, PEL_ECLOSED, "stopped");
     }
-    if (status == PEL_OK && automatic)
-        *strength = s->strength;
     return status;
 }
 
