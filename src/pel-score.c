@@ -63,7 +63,7 @@ static const pel_option options[] = {
      "also tell the share of errors within the role uncertainty, of all samples and by fifths of it"},
     {"fit", 0, PEL_OPT_FLAG, AT(fit), 0, 0, NULL, NULL, NULL,
      "in place of the table, write the numbers of pellucid.uncertainty that suit all images of the stream, which came from "
-     "pel-cnn --uncertainty=raw"},
+     "pel-cnn or pel-pnp --uncertainty=raw"},
     {NULL}};
 
 /* The key white is full scale.  Float pictures without one are most often scaled to 0..1, as those of
@@ -167,7 +167,7 @@ static pel_status find_uncertainty(pel_run *run, const pel_bundle *bundle, const
     *uncertainty = pel_bundle_find(bundle, "uncertainty", NULL);
     if (*uncertainty != NULL)
         return check_size(run, *uncertainty, bundle->image);
-    return pel_error_set(pel_run_error(run), PEL_EINVAL, "no uncertainty in the stream: pel-cnn --uncertainty writes it");
+    return pel_error_set(pel_run_error(run), PEL_EINVAL, "no uncertainty in the stream: --uncertainty of pel-cnn or pel-pnp writes it");
 }
 
 static pel_status by_uncertainty(pel_run *run, const pel_bundle *bundle, const pel_frame *truth, double *values)

@@ -7,12 +7,12 @@
 # A residual U-Net at half the resolution that is told the noise level (FFDNet's inputs, DRUNet's layers) learns to remove
 # white Gaussian noise of sigma 0 to 50/255 from photographs, and from smaller copies of them.
 # Grey takes two hours of two cores, and then some minutes for --uncertainty.  Colour begins with the weights of the grey one:
-# train that first.  STEPS=20 tries the recipe in some minutes.
+# train that first; another hour.  STEPS=20 tries the recipe in some minutes.
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 case ${1:-} in
-  gray) range=1 channels=1 steps=(24000 11000 2500) rate=2e-3 folder=photos/grey small=reduced-grey decode='djpeg -grayscale' share=28 ;;
-  color) range=3 channels=3 steps=(8000 5000 1000) rate=1e-3 folder=photos small=reduced decode=djpeg share=60 ;;
+  gray) channels=1 steps=(24000 11000 2500) rate=2e-3 folder=photos/grey small=reduced-grey decode='djpeg -grayscale' kind=pgm share=28 ;;
+  color) channels=3 steps=(8000 5000 1000) rate=1e-3 folder=photos small=reduced decode=djpeg kind=ppm share=60 ;;
   *) echo "usage: denoise.sh gray|color [FOLDER]" >&2; exit 2 ;;
 esac
 mkdir -p "${2:-models-work}"
@@ -20,7 +20,7 @@ cd "${2:-models-work}"
 [ -d photos ] || { "$here/photos.sh" photos.new && mv photos.new photos; }
 if [ ! -d $small ]; then
   mkdir -p $small.new
-  for photo in $folder/*.p?m; do
+  for photo in $folder/*.$kind; do
     pamscale 0.6 "$photo" >"$small.new/$(basename "$photo")" 2>/dev/null
   done
   mv $small.new $small
@@ -67,20 +67,20 @@ little() { # side of patches, patches that are shuffled: colour's sources of lit
 # First much from small patches, at a high rate; then larger ones and more noise: the more of it, the farther what tells of a
 # sample lies from it.
 train $net-0 $net-1 ${steps[0]} --batch 12 --lr $rate --warmup 300 --seed 1 \
-  --pairs-from "$(pairs "$folder/*.p?m" 96 3000 0..50/255)" --pairs-from "$(pairs "$small/*.p?m" 96 3000 0..50/255)"
+  --pairs-from "$(pairs "$folder/*.$kind" 96 3000 0..50/255)" --pairs-from "$(pairs "$small/*.$kind" 96 3000 0..50/255)"
 little 128 2000
 train $net-1 $net-2 ${steps[1]} --batch 8 --lr 8e-4 --warmup 300 --seed 2 \
-  --pairs-from "$(pairs "$folder/*.p?m" 128 2000 0..50/255)" --pairs-from "$(pairs "$small/*.p?m" 128 2000 0..50/255)" \
-  --pairs-from "$(pairs "$folder/*.p?m" 128 2000 20/255..55/255)" --pairs-from "$(pairs "$small/*.p?m" 128 2000 20/255..55/255)" "${low[@]}"
+  --pairs-from "$(pairs "$folder/*.$kind" 128 2000 0..50/255)" --pairs-from "$(pairs "$small/*.$kind" 128 2000 0..50/255)" \
+  --pairs-from "$(pairs "$folder/*.$kind" 128 2000 20/255..55/255)" --pairs-from "$(pairs "$small/*.$kind" 128 2000 20/255..55/255)" "${low[@]}"
 little 176 1500
 train $net-2 $net ${steps[2]} --batch 6 --lr 6e-4 --warmup 100 --seed 3 \
-  --pairs-from "$(pairs "$folder/*.p?m" 176 1500 0..50/255)" --pairs-from "$(pairs "$small/*.p?m" 176 1500 0..50/255)" \
-  --pairs-from "$(pairs "$folder/*.p?m" 176 1500 25/255..55/255)" --pairs-from "$(pairs "$small/*.p?m" 176 1500 25/255..55/255)" "${low[@]}"
+  --pairs-from "$(pairs "$folder/*.$kind" 176 1500 0..50/255)" --pairs-from "$(pairs "$small/*.$kind" 176 1500 0..50/255)" \
+  --pairs-from "$(pairs "$folder/*.$kind" 176 1500 25/255..55/255)" --pairs-from "$(pairs "$small/*.$kind" 176 1500 25/255..55/255)" "${low[@]}"
 
 # How large its errors are, and those of pel-pnp with it, and what it is for.
-SIDE=192 SHARE=4 "$here/calibrate.sh" $net.onnx $folder/*.p?m
-PROGRAM=pnp SIDE=160 SHARE=$share "$here/calibrate.sh" $net.onnx $folder/*.p?m
-card="Removes white Gaussian noise of a level that is told (sigma $range to 50/255) from photographs; for pel-cnn, and the \
+SIDE=192 SHARE=4 "$here/calibrate.sh" $net.onnx $folder/*.$kind
+PROGRAM=pnp SIDE=160 SHARE=$share "$here/calibrate.sh" $net.onnx $folder/*.$kind
+card="Removes white Gaussian noise of a level that is told (sigma 1 to 50/255) from photographs; for pel-cnn, and the \
 denoiser of pel-pnp. Not for noise that is correlated (JPEG, demosaicing) or grows with the signal: tell a level, or see to \
 it that it is white first. Trained on photographs of Debian packages (data/models/photos.tsv) by data/models/denoise.sh."
 pel-net $net.onnx --set "pellucid.card=$card" -o $net.onnx
